@@ -1,0 +1,1 @@
+//! The AT command language (ITU-T V.250).

@@ -1,0 +1,3 @@
+//! modemd shares serial lines with the network.
+pub mod at;
+pub mod config;
