@@ -1,1 +1,128 @@
-//! The configuration.
+//! `modemd.toml`: text in, settings and [`Problem`]s out.
+//!
+//! [`Config::parse`] does all the work and touches nothing outside its arguments;
+//! [`Config::load`] fetches the files for it. Neither fails: whatever is wrong becomes a problem
+//! with its place in the file, a port with a problem is left out, and the other ports are served.
+//! So one mistake never widens who may use what, and never takes the service down.
+//!
+//! ```
+//! use modemd::config::{Config, Services};
+//!
+//! let file = br#"
+//!     [ports.modem]
+//!     devices = ["/dev/ttyS1"]
+//!     [ports.fax]
+//!     devices = []
+//! "#;
+//! let config = Config::parse(&[("modemd.toml".into(), file.to_vec())], &Services::default());
+//! assert_eq!(config.ports.len(), 1);
+//! assert_eq!(config.problems[0].port.as_deref(), Some("fax"));
+//! ```
+
+mod duration;
+mod endpoint;
+mod host;
+mod line;
+mod load;
+mod port;
+mod problem;
+mod read;
+mod section;
+mod server;
+mod source;
+mod suggest;
+
+use std::fmt;
+
+pub use duration::{display_duration, parse_duration};
+pub use endpoint::{Endpoint, Services};
+pub use host::{AllowList, Host};
+pub use line::{DataBits, Flow, LineSettings, MAX_BAUD, Parity, StopBits};
+pub use port::{Busy, Port, Protocol};
+pub use problem::{Mistake, Place, Problem};
+pub use server::Server;
+
+use problem::quoted;
+
+/// Where the configuration is looked for when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/modemd/modemd.toml";
+
+/// Everything that the configuration files say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What concerns the whole service.
+    pub server: Server,
+    /// The ports that are free of mistakes, in the order of the files.
+    pub ports: Vec<Port>,
+    /// The mistakes, in the order of the files. `modemctl check` exits 78 if there are any.
+    pub problems: Vec<Problem>,
+}
+
+impl Config {
+    /// The port called `name`, or why there is none.
+    pub fn port(&self, name: &str) -> Result<&Port, PortError> {
+        if let Some(port) = self.ports.iter().find(|port| port.name == name) {
+            return Ok(port);
+        }
+        let its_own = |problem: &&Problem| problem.port.as_deref() == Some(name);
+        if let Some(problem) = self.problems.iter().find(its_own) {
+            return Err(PortError::Disabled {
+                name: name.to_owned(),
+                why: problem.headline(),
+            });
+        }
+        // A file that could not be read at all may well be the one that has this port.
+        let of_a_file = |problem: &&Problem| problem.port.is_none();
+        Err(PortError::Unknown {
+            name: name.to_owned(),
+            known: self.ports.iter().map(|port| port.name.clone()).collect(),
+            perhaps: self.problems.iter().find(of_a_file).map(Problem::headline),
+        })
+    }
+}
+
+/// Why [`Config::port`] found no port that can be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortError {
+    /// The port is in the configuration, with a mistake.
+    Disabled {
+        /// The name that was asked for.
+        name: String,
+        /// The first mistake's [`Problem::headline`].
+        why: String,
+    },
+    /// The name is nowhere in the configuration, as far as it could be read.
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// The ports that can be served.
+        known: Vec<String>,
+        /// A mistake outside of any port that may have hidden it.
+        perhaps: Option<String>,
+    },
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled { name, why } => write!(f, "port {} is disabled: {why}", quoted(name)),
+            Self::Unknown {
+                name,
+                known,
+                perhaps,
+            } => {
+                let name = quoted(name);
+                write!(f, "port {name} is not in the configuration: ")?;
+                if let Some(perhaps) = perhaps {
+                    write!(f, "perhaps it was not read, see {perhaps}")
+                } else if known.is_empty() {
+                    f.write_str("it has no ports, add a [ports.NAME] with its `devices`")
+                } else {
+                    write!(f, "its ports are `{}`", known.join("`, `"))
+                }
+            }
+        }
+    }
+}
+
+impl std::error::Error for PortError {}

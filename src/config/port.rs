@@ -1,0 +1,232 @@
+//! `[ports.NAME]`
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
+use super::endpoint::absolute_path;
+use super::problem::{Mistake, quoted};
+use super::section::{Entry, Key, Section, set};
+use super::{AllowList, Endpoint, LineSettings, Services};
+
+pub(super) const KEYS: &[Key] = &[
+    ("listen", r#"listen = ["2006"]"#),
+    ("devices", r#"devices = ["/dev/ttyS1"]"#),
+    ("line", r#"line = "115200,8,N,1""#),
+    ("allow", r#"allow = ["localhost"]"#),
+    ("protocol", r#"protocol = "raw""#),
+    ("busy", r#"busy = "refuse""#),
+    ("wait", r#"wait = "60s""#),
+    ("idle_timeout", r#"idle_timeout = "30min""#),
+    ("linger", r#"linger = "10s""#),
+    ("keepalive", r#"keepalive = "60s""#),
+];
+
+/// How long `busy = "wait"` waits unless `wait` says otherwise.
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+
+/// The most that the kernel takes for `TCP_KEEPIDLE` (`MAX_TCP_KEEPIDLE`, include/net/tcp.h).
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32767);
+
+/// Leaves room for the rest of a unit's name, which has at most 255 characters.
+const LONGEST_NAME: usize = 64;
+
+/// What systemd calls descriptors that nobody named (`sd_listen_fds_with_names(3)`): a port of
+/// such a name could be given a socket that was meant for another.
+const NAMES_OF_SYSTEMD: [&str; 3] = ["connection", "stored", "unknown"];
+
+/// `[ports.NAME]`: what clients connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Letters, digits, `_`, `.` and `-`, at most 64 of them: part of the names of units, and the
+    /// `FileDescriptorName=` of the port's sockets.
+    pub name: String,
+    /// Where the port listens; empty: wherever the socket unit says.
+    pub listen: Vec<Endpoint>,
+    /// The pool: absolute paths, each once, never none in a port that was read from a file.
+    pub devices: Vec<PathBuf>,
+    /// The line's settings at the start of each session.
+    pub line: LineSettings,
+    /// Who may connect; empty: nobody.
+    pub allow: AllowList,
+    /// What clients speak.
+    pub protocol: Protocol,
+    /// What a client gets when all lines are in use.
+    pub busy: Busy,
+    /// No byte either way for so long ends the session.
+    pub idle_timeout: Option<Duration>,
+    /// How long, since its last byte, the modem may go on talking after the client's half-close.
+    pub linger: Duration,
+    /// A client that vanished without a word is noticed within this time: 1 s to 32767 s.
+    pub keepalive: Duration,
+}
+
+impl Port {
+    /// A port of this name with every other setting at its default: no devices, nobody allowed.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            listen: Vec::new(),
+            devices: Vec::new(),
+            line: LineSettings::default(),
+            allow: AllowList::default(),
+            protocol: Protocol::default(),
+            busy: Busy::default(),
+            idle_timeout: None,
+            linger: Duration::from_secs(10),
+            keepalive: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a port's clients speak.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// The modem's bytes as they are.
+    #[default]
+    Raw,
+}
+
+impl FromStr for Protocol {
+    type Err = Mistake;
+
+    fn from_str(text: &str) -> Result<Self, Mistake> {
+        match text {
+            "raw" => Ok(Self::Raw),
+            "telnet" => Err(Mistake::new(
+                "this version of modemd does not serve `telnet` yet",
+                "write `raw`: it passes the modem's bytes as they are",
+            )),
+            _ => Err(Mistake::new(
+                format!("{} is no protocol", quoted(text)),
+                "write `raw`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Raw => f.write_str("raw"),
+        }
+    }
+}
+
+/// What a client gets when all lines of a port are in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Busy {
+    /// The modem's own `BUSY`, then the end of the connection.
+    #[default]
+    Refuse,
+    /// A place in the queue, for at most this time.
+    Wait(Duration),
+}
+
+impl Port {
+    /// Reads the keys of a `[ports.NAME]`; with each endpoint in `listen` comes its place.
+    ///
+    /// `header` is where the name is.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        name: &str,
+        header: Range<usize>,
+        entries: Vec<Entry<'_, '_>>,
+        services: &Services,
+    ) -> (Self, Vec<Range<usize>>) {
+        let mut port = Self::new(name);
+        let mut endpoints = Vec::new();
+        let mut wait = DEFAULT_WAIT;
+        let mut pool = false;
+        for (key, value) in entries {
+            let name = key.get_ref().as_ref();
+            let section = &mut *section;
+            match name {
+                "listen" => {
+                    (port.listen, endpoints) = section.distinct_list(
+                        name,
+                        value,
+                        |text| Endpoint::parse(text, services),
+                        Endpoint::overlaps,
+                    );
+                }
+                "devices" => {
+                    pool = true;
+                    (port.devices, _) =
+                        section.distinct_list(name, value, absolute_path, PathBuf::eq);
+                }
+                "line" => set(&mut port.line, section.string(name, value, str::parse)),
+                "allow" => {
+                    let hosts = section.list(name, value, str::parse);
+                    port.allow = hosts.into_iter().flatten().map(|(host, _)| host).collect();
+                }
+                "protocol" => set(&mut port.protocol, section.string(name, value, str::parse)),
+                "busy" => set(&mut port.busy, section.string(name, value, busy)),
+                "wait" => set(
+                    &mut wait,
+                    section.string(name, value, |text| parse_within(text, MILLISECOND..=DAY)),
+                ),
+                "idle_timeout" => {
+                    port.idle_timeout =
+                        section.string(name, value, |text| parse_within(text, SECOND..=365 * DAY));
+                }
+                "linger" => set(
+                    &mut port.linger,
+                    section.string(name, value, |text| parse_within(text, Duration::ZERO..=DAY)),
+                ),
+                "keepalive" => set(
+                    &mut port.keepalive,
+                    section.string(name, value, |text| {
+                        parse_within(text, SECOND..=LONGEST_KEEPALIVE)
+                    }),
+                ),
+                _ => section.unknown(key),
+            }
+        }
+        if !pool {
+            section.missing("devices", header);
+        }
+        if let Busy::Wait(time) = &mut port.busy {
+            *time = wait;
+        }
+        (port, endpoints)
+    }
+}
+
+/// Whether a port can have this name.
+pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
+    let refuse =
+        |why: &str, remedy: &str| Err(Mistake::new(format!("{} {why}", quoted(name)), remedy));
+    if NAMES_OF_SYSTEMD.contains(&name) {
+        return refuse(
+            "is what systemd calls descriptors without a name",
+            "write another name",
+        );
+    }
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+    if !(1..=LONGEST_NAME).contains(&name.len())
+        || !name.bytes().all(fine)
+        || name.starts_with(['.', '-'])
+    {
+        return refuse(
+            "cannot be the name of a port",
+            "write at most 64 letters, digits, `_`, `.` and `-`, none of the last two in front",
+        );
+    }
+    Ok(())
+}
+
+fn busy(text: &str) -> Result<Busy, Mistake> {
+    match text {
+        "refuse" => Ok(Busy::Refuse),
+        "wait" => Ok(Busy::Wait(DEFAULT_WAIT)),
+        _ => Err(Mistake::new(
+            format!("{} is not what a busy port can do", quoted(text)),
+            "write `refuse`, or `wait` for a place in the queue",
+        )),
+    }
+}

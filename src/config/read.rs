@@ -1,0 +1,194 @@
+//! Files in, settings and problems out.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::problem::quoted;
+use super::section::{Key, Section, in_order};
+use super::source::Source;
+use super::{Config, Mistake, Place, Port, Problem, Server, Services, port, server};
+
+const KEYS: &[Key] = &[("server", "[server]"), ("ports", "[ports.modem]")];
+
+impl Config {
+    /// Reads files in this order. Later ones override the `[server]` keys of earlier ones; a port
+    /// must be in one file only.
+    ///
+    /// `services` has the names that ports may be written with.
+    #[must_use]
+    pub fn parse(files: &[(PathBuf, Vec<u8>)], services: &Services) -> Self {
+        let mut reading = Reading::default();
+        for (path, bytes) in files {
+            reading.file(path, bytes, services);
+        }
+        reading.refuse_shared_names();
+        reading.refuse_shared_endpoints();
+
+        let mut problems = reading.problems;
+        problems.sort_by_key(|problem| {
+            problem.place.as_ref().map(|place| {
+                let file = files.iter().position(|(path, _)| *path == place.file);
+                (file, place.line, place.column)
+            })
+        });
+        let is_fine = |port: &Port| {
+            let its_own = |problem: &Problem| problem.port.as_ref() == Some(&port.name);
+            !problems.iter().any(its_own)
+        };
+        let ports = reading.ports.into_iter().map(|found| found.port);
+        Self {
+            server: reading.server,
+            ports: ports.filter(is_fine).collect(),
+            problems,
+        }
+    }
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Reading {
+    server: Server,
+    ports: Vec<Found>,
+    problems: Vec<Problem>,
+}
+
+/// A port as far as it could be read.
+struct Found {
+    port: Port,
+    /// Of its name.
+    place: Place,
+    /// Of each of its endpoints.
+    endpoints: Vec<Place>,
+}
+
+impl Reading {
+    fn file(&mut self, path: &Path, bytes: &[u8], services: &Services) {
+        let (source, encoding) = Source::new(path, bytes);
+        let mut file = Section::new(&source, "", None, KEYS);
+        let table = match encoding {
+            Some(mistake) => Err(mistake),
+            None => DeTable::parse(source.text()).map_err(|error| syntax(&source, &error)),
+        };
+        match table {
+            Err((span, mistake)) => file.report("", span, mistake),
+            Ok(table) => {
+                for (key, value) in in_order(table.get_ref()) {
+                    match key.get_ref().as_ref() {
+                        "server" => self.server(&source, value),
+                        "ports" => {
+                            for (name, value) in file.table("ports", value).unwrap_or_default() {
+                                self.port(&source, name, value, services);
+                            }
+                        }
+                        _ => file.unknown(key),
+                    }
+                }
+            }
+        }
+        self.problems.append(&mut file.problems);
+    }
+
+    fn server(&mut self, source: &Source<'_>, value: &Spanned<DeValue<'_>>) {
+        let mut section = Section::new(source, "server", None, server::KEYS);
+        if let Some(entries) = section.table("", value) {
+            self.server.read(&mut section, entries);
+        }
+        self.problems.append(&mut section.problems);
+    }
+
+    fn port(
+        &mut self,
+        source: &Source<'_>,
+        name: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        services: &Services,
+    ) {
+        let header = name.span();
+        let name = name.get_ref().as_ref();
+        let mut section = match port::check_name(name) {
+            Ok(()) => Section::new(source, format!("ports.{name}"), Some(name), port::KEYS),
+            Err(mistake) => {
+                let mut section = Section::new(source, "ports", Some(name), port::KEYS);
+                section.report("", header.clone(), mistake);
+                section
+            }
+        };
+        let (port, endpoints) = match section.table("", value) {
+            Some(entries) => Port::read(&mut section, name, header.clone(), entries, services),
+            None => (Port::new(name), Vec::new()),
+        };
+        self.problems.append(&mut section.problems);
+        self.ports.push(Found {
+            port,
+            place: source.place(header),
+            endpoints: endpoints.into_iter().map(|s| source.place(s)).collect(),
+        });
+    }
+
+    /// Nobody can say which of two ports of one name is meant: neither is served.
+    fn refuse_shared_names(&mut self) {
+        for (n, later) in self.ports.iter().enumerate() {
+            let same_name = |earlier: &&Found| earlier.port.name == later.port.name;
+            if let Some(first) = self.ports[..n].iter().find(same_name) {
+                let Place { file, line, .. } = &first.place;
+                self.problems.push(Problem {
+                    port: Some(later.port.name.clone()),
+                    place: Some(later.place.clone()),
+                    message: format!(
+                        "{}: a port of this name is already in {}:{line}",
+                        quoted(&later.port.name),
+                        file.display()
+                    ),
+                    remedy: "give each port a name of its own; until then neither is served"
+                        .to_owned(),
+                });
+            }
+        }
+    }
+
+    /// Where two ports want to listen at the same endpoint, the first has it, even if it is not
+    /// served for another reason: otherwise mending that would break the second.
+    fn refuse_shared_endpoints(&mut self) {
+        for (n, later) in self.ports.iter().enumerate() {
+            // Two of one name are a copy most often, of which enough was said.
+            let others = || {
+                let others = self.ports[..n].iter();
+                let others = others.filter(|earlier| earlier.port.name != later.port.name);
+                others.flat_map(|earlier| earlier.port.listen.iter().zip(&earlier.endpoints))
+            };
+            for (endpoint, place) in later.port.listen.iter().zip(&later.endpoints) {
+                let first = others().find(|(earlier, _)| endpoint.overlaps(earlier));
+                if let Some((earlier, Place { file, line, .. })) = first {
+                    let whole = if earlier == endpoint {
+                        String::new()
+                    } else {
+                        format!(" as part of `{earlier}`")
+                    };
+                    self.problems.push(Problem {
+                        port: Some(later.port.name.clone()),
+                        place: Some(place.clone()),
+                        message: format!(
+                            "ports.{}.listen: `{endpoint}` is taken: first used in {}:{line}",
+                            later.port.name,
+                            file.display(),
+                        ) + &whole,
+                        remedy: "give each port an endpoint of its own".to_owned(),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A file that is not TOML.
+fn syntax(source: &Source<'_>, error: &toml::de::Error) -> (Range<usize>, Mistake) {
+    let end = source.text().len();
+    let mistake = Mistake::new(
+        format!("not TOML: {}", error.message()),
+        "mend this first: until then nothing in this file is used",
+    );
+    (error.span().unwrap_or(end..end), mistake)
+}

@@ -1,0 +1,225 @@
+//! One table of a file, read key by key; what is wrong is noted and the rest goes on.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::problem::{Mistake, Problem, quoted};
+use super::source::Source;
+use super::suggest::nearest;
+
+/// A key that a table may have, and an example of how it is written.
+pub(super) type Key = (&'static str, &'static str);
+
+/// One table of a file.
+pub(super) struct Section<'f> {
+    source: &'f Source<'f>,
+    /// `ports.modem`; empty for the file itself.
+    name: String,
+    /// The port that is disabled by a mistake in here.
+    port: Option<String>,
+    known: &'static [Key],
+    pub(super) problems: Vec<Problem>,
+}
+
+impl<'f> Section<'f> {
+    pub(super) fn new(
+        source: &'f Source<'f>,
+        name: impl Into<String>,
+        port: Option<&str>,
+        known: &'static [Key],
+    ) -> Self {
+        Self {
+            source,
+            name: name.into(),
+            port: port.map(str::to_owned),
+            known,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Notes a mistake in the value of `key`, or in the table itself if that is empty.
+    pub(super) fn report(&mut self, key: &str, span: Range<usize>, mistake: Mistake) {
+        let names = [self.name.as_str(), key];
+        let what = names.into_iter().filter(|name| !name.is_empty());
+        let what = what.collect::<Vec<_>>().join(".");
+        let message = if what.is_empty() {
+            mistake.message
+        } else {
+            format!("{what}: {}", mistake.message)
+        };
+        self.problems.push(Problem {
+            port: self.port.clone(),
+            place: Some(self.source.place(span)),
+            message,
+            remedy: mistake.remedy,
+        });
+    }
+
+    /// Notes a key that this table does not have.
+    pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>) {
+        let known = || self.known.iter().map(|(name, _)| *name);
+        let remedy = match nearest(key.get_ref(), known()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!(
+                "the keys here are `{}`",
+                known().collect::<Vec<_>>().join("`, `")
+            ),
+        };
+        let message = format!("{} is not a key", quoted(key.get_ref()));
+        self.report("", key.span(), Mistake::new(message, remedy));
+    }
+
+    /// What `parse` makes of a string.
+    pub(super) fn string<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl FnOnce(&str) -> Result<T, Mistake>,
+    ) -> Option<T> {
+        let parsed = match value.get_ref() {
+            DeValue::String(text) => parse(text),
+            // Most often a number without its unit, or that only lacks the quotes.
+            DeValue::Integer(number) => {
+                let number = number.to_string();
+                Err(match parse(&number) {
+                    Ok(_) => Mistake::new(
+                        format!("{} must stand in quotes", quoted(&number)),
+                        format!("write `\"{number}\"`"),
+                    ),
+                    Err(mistake) => Mistake {
+                        remedy: format!("{}, in quotes", mistake.remedy),
+                        ..mistake
+                    },
+                })
+            }
+            other => Err(self.wrong_type(key, "a string", other)),
+        };
+        parsed
+            .map_err(|mistake| self.report(key, value.span(), mistake))
+            .ok()
+    }
+
+    /// What `parse` makes of each string of a list, with its place; none if it is no list.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+    ) -> Option<Items<T>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            let mut mistake = self.wrong_type(key, "a list", value.get_ref());
+            if let DeValue::String(_) = value.get_ref()
+                && let Some(text) = self.source.one_line(value.span())
+            {
+                mistake.remedy = format!("write `{key} = [{text}]`");
+            }
+            self.report(key, value.span(), mistake);
+            return None;
+        };
+        let item = |item: &Spanned<_>| Some((self.string(key, item, &parse)?, item.span()));
+        Some(items.iter().filter_map(item).collect())
+    }
+
+    /// A [`list`](Self::list) of at least one, no two of which may be the `same`; apart, the items
+    /// and their places.
+    pub(super) fn distinct_list<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> (Vec<T>, Vec<Range<usize>>) {
+        let list = self.list(key, value, parse).unwrap_or_default();
+        if let DeValue::Array(items) = value.get_ref()
+            && items.is_empty()
+        {
+            let remedy = format!("write at least one, for example `{}`", self.example(key));
+            self.report(key, value.span(), Mistake::new("the list is empty", remedy));
+        }
+        for (n, (later, span)) in list.iter().enumerate() {
+            if let Some((_, first)) = list[..n].iter().find(|(earlier, _)| same(earlier, later)) {
+                let text = |span: &Range<usize>| self.source.one_line(span.clone());
+                let (text, first) = (
+                    text(span).unwrap_or("this"),
+                    text(first).unwrap_or("another"),
+                );
+                let message = if text == first {
+                    format!("`{text}` is there twice")
+                } else {
+                    format!("`{text}` is the same as, or part of, `{first}`")
+                };
+                let mistake = Mistake::new(message, "leave one of them out");
+                self.report(key, span.clone(), mistake);
+            }
+        }
+        list.into_iter().unzip()
+    }
+
+    /// The keys and values of a table, in the order of the file.
+    pub(super) fn table<'v, 't>(
+        &mut self,
+        key: &str,
+        value: &'v Spanned<DeValue<'t>>,
+    ) -> Option<Vec<Entry<'v, 't>>> {
+        if let DeValue::Table(table) = value.get_ref() {
+            return Some(in_order(table));
+        }
+        let mistake = self.wrong_type(key, "a table", value.get_ref());
+        self.report(key, value.span(), mistake);
+        None
+    }
+
+    /// Notes that a key must be given.
+    pub(super) fn missing(&mut self, key: &str, header: Range<usize>) {
+        let mistake = Mistake::new(
+            format!("`{key}` is missing"),
+            format!("write for example `{}` below", self.example(key)),
+        );
+        self.report("", header, mistake);
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>) -> Mistake {
+        let kind = match value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        Mistake::new(
+            format!("must be {wanted}, not {kind}"),
+            format!("write for example `{}`", self.example(key)),
+        )
+    }
+
+    /// How `key` is written; for no key, how the table is begun.
+    fn example(&self, key: &str) -> String {
+        match self.known.iter().find(|(name, _)| *name == key) {
+            Some((_, example)) => (*example).to_owned(),
+            None => format!("[{}]", self.name),
+        }
+    }
+}
+
+/// Replaces a default by what was read, if that was right.
+pub(super) fn set<T>(setting: &mut T, read: Option<T>) {
+    if let Some(read) = read {
+        *setting = read;
+    }
+}
+
+/// What is in a list, and where.
+pub(super) type Items<T> = Vec<(T, Range<usize>)>;
+
+/// A key and its value.
+pub(super) type Entry<'v, 't> = (&'v Spanned<DeString<'t>>, &'v Spanned<DeValue<'t>>);
+
+/// `toml` keeps tables in the order of the alphabet, but people read mistakes from top to bottom.
+pub(super) fn in_order<'v, 't>(table: &'v DeTable<'t>) -> Vec<Entry<'v, 't>> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
