@@ -1,3 +1,48 @@
-//! modemd shares serial lines with the network.
+//! modemd shares serial lines with the network. This is the map of the house.
+//!
+//! The modules, in the order in which a connection meets them:
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`command_line`], [`config`] | what modemd was asked to do: text in, settings and mistakes out |
+//! | [`daemon`] | from there to a running service; when the privileges go |
+//! | [`activation`], [`listen`] | the sockets: handed in by systemd or inetd, or bound by hand |
+//! | [`server`] | accepts, gives each client a task; stop, reload, idle exit |
+//! | [`client`], [`port`] | who came, and to what |
+//! | [`session`] | one client's life: the next five in their order |
+//! | [`access`] | may they use this port? |
+//! | [`pool`], [`claim`] | which line, and the locks that make it ours |
+//! | [`line`] | open, set up, read back, hang up, restore |
+//! | [`privileges`] | from root to somebody who can only open serial lines |
+//! | [`relay`] | bytes both ways |
+//! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
+//! | [`at`], [`demo`] | the AT command language, and modems made of it |
+//!
+//! A byte of a client: the kernel wakes the event loop (one thread, all sessions), the session's
+//! [`relay`] reads it into the one buffer that all share and writes it to the line in the same turn;
+//! what the line does not take is kept, and nothing more is read from this client until it does.
+//!
+//! Everything that parses ([`config`], [`at`]) is sans-IO; nothing below [`session`] knows of
+//! systemd.
+
+pub mod access;
+pub mod activation;
 pub mod at;
+pub mod board;
+pub mod claim;
+pub mod client;
+pub mod command_line;
 pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod journal;
+pub mod line;
+pub mod listen;
+pub mod notify;
+pub mod pool;
+pub mod port;
+pub mod privileges;
+pub mod relay;
+pub mod server;
+pub mod session;
+mod watched;

@@ -33,12 +33,18 @@ impl Config {
                 Err(error) => problems.push(unreadable(&path, &error)),
             }
         }
-        // No such file: no names, and whoever uses one is told so.
-        let services = fs::read("/etc/services").unwrap_or_default();
-        let services = Services::parse(&String::from_utf8_lossy(&services));
-        let mut config = Self::parse(&files, &services);
+        let mut config = Self::parse(&files, &Services::load());
         config.problems.splice(0..0, problems);
         config
+    }
+}
+
+impl Services {
+    /// Reads `/etc/services`. No such file: no names, and whoever uses one is told so.
+    #[must_use]
+    pub fn load() -> Self {
+        let services = fs::read("/etc/services").unwrap_or_default();
+        Self::parse(&String::from_utf8_lossy(&services))
     }
 }
 

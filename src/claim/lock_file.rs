@@ -1,0 +1,391 @@
+//! One UUCP lock file in the HDB format: eleven octets, the pid in ten columns and a newline.
+//!
+//! It is made whole under another name and then linked, so that nobody ever sees it empty, and it is
+//! only removed while it still says that it is ours (FHS 3.0, section 5.9).
+
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
+use tracing::{info, warn};
+
+use super::holder::Holder;
+
+/// How long a lock without a pid in it is respected: its maker may be between `open` and `write`.
+const UNFINISHED_FOR: Duration = Duration::from_secs(5);
+
+/// How often somebody may take the name between our look and our link before we call it held.
+const ATTEMPTS: usize = 4;
+
+/// The lock files of this process. One with our pid that is not among them was left by an earlier
+/// process with the same number, as happens all the time in containers.
+static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Why a lock file could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LockFileError {
+    #[error("in use by {0}")]
+    Held(Holder),
+    #[error(
+        "stale lock {path} of pid {pid}, which is gone, belongs to uid {owner} and cannot be removed: \
+         {error}; remove it with `rm {path}`",
+        path = path.display()
+    )]
+    Stuck {
+        path: PathBuf,
+        pid: i32,
+        owner: u32,
+        error: io::Error,
+    },
+    #[error("{0}")]
+    Unwritable(#[from] io::Error),
+}
+
+/// A lock file that is ours until dropped.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    path: PathBuf,
+}
+
+impl LockFile {
+    pub(super) fn make(path: PathBuf, owner: Option<(Uid, Gid)>) -> Result<Self, LockFileError> {
+        let mut ours = OURS
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if ours.contains(&path) {
+            return Err(LockFileError::Held(Holder::of_lock_file(
+                &path,
+                Some(our_pid()),
+            )));
+        }
+        let whole = Temporary::write(&path, owner)?;
+        for _ in 0..ATTEMPTS {
+            match as_owner(owner, || fs::hard_link(&whole.path, &path)) {
+                Ok(()) => {
+                    ours.insert(path.clone());
+                    return Ok(LockFile { path });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    remove_if_stale(&path)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(LockFileError::Held(Holder::of_lock_file(&path, None)))
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        let mut ours = OURS
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        ours.remove(&self.path);
+        match fs::read(&self.path) {
+            Ok(content) if pid_in(&content) == Some(our_pid()) => {
+                if let Err(error) = fs::remove_file(&self.path) {
+                    warn!(
+                        "{}: our lock cannot be removed: {error}",
+                        self.path.display()
+                    );
+                }
+            }
+            Ok(_) => warn!("{}: not ours any more, leaving it", self.path.display()),
+            Err(error) => warn!("{}: our lock is gone: {error}", self.path.display()),
+        }
+    }
+}
+
+/// The complete content of a lock under a name that nobody looks for.
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn write(lock: &Path, owner: Option<(Uid, Gid)>) -> io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = lock.with_file_name(format!("LTMP.{}.{number}", our_pid()));
+        // A leftover of an earlier process with our pid, which is not running: we are.
+        let _ = fs::remove_file(&path);
+        let mut file = as_owner(owner, || {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o644)
+                .open(&path)
+        })?;
+        let temporary = Temporary { path };
+        file.write_all(format!("{:10}\n", our_pid()).as_bytes())?;
+        Ok(temporary)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes the lock at `path` if its owner is gone; an error says who has it.
+///
+/// Renaming it first makes the look and the removal one step: of two who find the same stale lock,
+/// only one gets it under the new name, and whoever finds a fresh lock there puts it back.
+fn remove_if_stale(path: &Path) -> Result<(), LockFileError> {
+    let Some(stale) = stale_pid(path)? else {
+        return Ok(());
+    };
+    let aside = path.with_file_name(format!("LTMP.{}.stale", our_pid()));
+    match fs::rename(path, &aside) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(LockFileError::Stuck {
+                path: path.to_owned(),
+                pid: stale,
+                owner: fs::metadata(path).map_or(0, |of| of.uid()),
+                error,
+            });
+        }
+    }
+    let verdict = stale_pid(&aside);
+    if verdict.is_err() {
+        // Between our look and our rename it was replaced by a living one.
+        let _ = fs::hard_link(&aside, path);
+    } else {
+        info!(
+            "{}: stale lock of pid {stale}, which is gone, removed",
+            path.display()
+        );
+    }
+    let _ = fs::remove_file(&aside);
+    verdict.map(drop)
+}
+
+/// The pid in a lock whose owner is gone (0 where there was none), `None` if there is no lock.
+fn stale_pid(path: &Path) -> Result<Option<i32>, LockFileError> {
+    let (content, modified) =
+        match fs::read(path).and_then(|content| Ok((content, fs::metadata(path)?.modified()?))) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(LockFileError::Held(Holder::of_lock_file(path, None)));
+            }
+            Err(error) => return Err(error.into()),
+        };
+    let held_by = |pid| Err(LockFileError::Held(Holder::of_lock_file(path, pid)));
+    match pid_in(&content) {
+        Some(pid) if pid != our_pid() && is_alive(pid) => held_by(Some(pid)),
+        Some(pid) => Ok(Some(pid)),
+        None if is_younger(modified, UNFINISHED_FOR) => held_by(None),
+        None => Ok(Some(0)),
+    }
+}
+
+/// The pid in a lock file: the first word in ASCII, or four octets in the machine's order as some
+/// old programs write it. A pid has at most 22 bits (`PID_MAX_LIMIT` in the kernel's
+/// `threads.h`), so four ASCII digits never pass for a binary one.
+fn pid_in(content: &[u8]) -> Option<i32> {
+    const PID_MAX: i32 = 1 << 22;
+    let ascii = || {
+        let text = std::str::from_utf8(content).ok()?;
+        text.split_ascii_whitespace().next()?.parse().ok()
+    };
+    let binary = || Some(i32::from_ne_bytes(content.try_into().ok()?));
+    [ascii(), binary()]
+        .into_iter()
+        .flatten()
+        .find(|pid| (1..=PID_MAX).contains(pid))
+}
+
+fn is_alive(pid: i32) -> bool {
+    // EPERM means that there is somebody whom we may not signal.
+    kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
+}
+
+fn is_younger(modified: SystemTime, age: Duration) -> bool {
+    // A time in the future is a clock that was set back, not a program at work.
+    modified.elapsed().is_ok_and(|elapsed| elapsed < age)
+}
+
+fn our_pid() -> i32 {
+    Pid::this().as_raw()
+}
+
+/// Runs `work` with the file access of `owner` (`setfsuid(2)`: of this thread alone).
+fn as_owner<T>(owner: Option<(Uid, Gid)>, work: impl FnOnce() -> T) -> T {
+    let Some((uid, gid)) = owner else {
+        return work();
+    };
+    let (gid_before, uid_before) = (setfsgid(gid), setfsuid(uid));
+    let done = work();
+    setfsuid(uid_before);
+    setfsgid(gid_before);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("modemd-{}-{name}", our_pid()));
+            fs::create_dir_all(&path).unwrap();
+            Directory(path)
+        }
+
+        fn lock(&self) -> PathBuf {
+            self.0.join("LCK..ttyT0")
+        }
+
+        fn with(self, content: impl AsRef<[u8]>) -> Self {
+            fs::write(self.lock(), content).unwrap();
+            self
+        }
+
+        fn aged(self) -> Self {
+            let long_ago = SystemTime::now() - Duration::from_secs(60);
+            let file = OpenOptions::new().write(true).open(self.lock()).unwrap();
+            file.set_modified(long_ago).unwrap();
+            self
+        }
+
+        fn names(&self) -> Vec<String> {
+            let mut names: Vec<_> = fs::read_dir(&self.0)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A pid that belonged to somebody a moment ago and to nobody now.
+    fn dead_pid() -> u32 {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    }
+
+    #[test]
+    fn a_lock_is_eleven_octets_and_gone_when_dropped() {
+        let directory = Directory::new("format");
+        let lock = LockFile::make(directory.lock(), None).unwrap();
+        let content = fs::read(directory.lock()).unwrap();
+        assert_eq!(content, format!("{:10}\n", our_pid()).as_bytes());
+        assert_eq!(content.len(), 11);
+        assert_eq!(directory.names(), ["LCK..ttyT0"]);
+        drop(lock);
+        assert!(directory.names().is_empty());
+    }
+
+    #[test]
+    fn a_second_lock_in_the_same_process_is_refused() {
+        let directory = Directory::new("twice");
+        let _held = LockFile::make(directory.lock(), None).unwrap();
+        let second = LockFile::make(directory.lock(), None);
+        assert!(matches!(second, Err(LockFileError::Held(_))), "{second:?}");
+    }
+
+    #[test]
+    fn a_lock_of_a_living_process_is_respected() {
+        let mut sleeper = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let directory = Directory::new("alive").with(format!("{:10}\n", sleeper.id()));
+        let refused = LockFile::make(directory.lock(), None)
+            .unwrap_err()
+            .to_string();
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert!(refused.contains("(sleep)"), "{refused}");
+        assert_eq!(directory.names(), ["LCK..ttyT0"]);
+    }
+
+    #[test]
+    fn a_lock_of_a_dead_process_is_taken_over() {
+        let directory = Directory::new("dead").with(format!("{:10}\n", dead_pid()));
+        let _lock = LockFile::make(directory.lock(), None).unwrap();
+        assert_eq!(
+            pid_in(&fs::read(directory.lock()).unwrap()),
+            Some(our_pid())
+        );
+        assert_eq!(directory.names(), ["LCK..ttyT0"]);
+    }
+
+    #[test]
+    fn a_binary_lock_of_a_dead_process_is_taken_over() {
+        let directory = Directory::new("binary").with(dead_pid().to_ne_bytes());
+        LockFile::make(directory.lock(), None).unwrap();
+    }
+
+    #[test]
+    fn a_lock_with_our_pid_that_this_process_never_made_is_taken_over() {
+        let directory = Directory::new("reused").with(format!("{:10}\n", our_pid()));
+        LockFile::make(directory.lock(), None).unwrap();
+    }
+
+    #[test]
+    fn an_empty_lock_is_respected_while_it_is_young_and_taken_over_when_old() {
+        for content in ["", "garbage\n", "-5\n", "99999999999\n"] {
+            let young = Directory::new("young").with(content);
+            let refused = LockFile::make(young.lock(), None);
+            assert!(
+                matches!(refused, Err(LockFileError::Held(_))),
+                "{refused:?}"
+            );
+            let old = Directory::new("old").with(content).aged();
+            LockFile::make(old.lock(), None).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_lock_that_somebody_replaced_is_left_alone() {
+        let directory = Directory::new("replaced");
+        let lock = LockFile::make(directory.lock(), None).unwrap();
+        fs::write(directory.lock(), "         1\n").unwrap();
+        drop(lock);
+        assert_eq!(fs::read(directory.lock()).unwrap(), b"         1\n");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_of_its_own() {
+        let nowhere = LockFile::make(PathBuf::from("/nonexistent/LCK..x"), None);
+        assert!(matches!(nowhere, Err(LockFileError::Unwritable(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_is_survived(content in proptest::collection::vec(any::<u8>(), 0..64)) {
+            if let Some(pid) = pid_in(&content) {
+                prop_assert!(pid > 0);
+            }
+        }
+
+        #[test]
+        fn every_pid_is_read_back_from_both_formats(pid in 1..=(1 << 22)) {
+            prop_assert_eq!(pid_in(format!("{pid:10}\n").as_bytes()), Some(pid));
+            prop_assert_eq!(pid_in(format!("{pid:10} minicom root\n").as_bytes()), Some(pid));
+            prop_assert_eq!(pid_in(&i32::to_ne_bytes(pid)), Some(pid));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The exclusive hold on a line, while a session uses it and no longer.
+//!
+//! No single lock excludes everybody: minicom, cu, mgetty and pppd look at UUCP lock files, picocom
+//! and pyserial at `flock(2)`, screen and everyone without privileges at `TIOCEXCL`. A [`Claim`]
+//! holds all three, the lock files first, because opening a line raises DTR on somebody else's call.
+
+mod holder;
+mod lock_file;
+
+use std::fs::{File, TryLockError};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc;
+use nix::unistd::{Gid, Uid};
+use tracing::warn;
+
+pub use holder::Holder;
+use lock_file::{LockFile, LockFileError};
+
+/// Why a line cannot be had now.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// Somebody else uses it, and will be done some day.
+    #[error("{device}: in use by {holder}", device = device.display())]
+    Busy {
+        /// The line asked for, as configured.
+        device: PathBuf,
+        /// Who has it, as far as can be told.
+        holder: Holder,
+    },
+    /// It is missing, is no serial line, or does not do what its settings say.
+    #[error("{device}: {why}", device = device.display())]
+    Broken {
+        /// The line asked for, as configured.
+        device: PathBuf,
+        /// What is wrong, and the way out.
+        why: String,
+    },
+}
+
+impl Unavailable {
+    pub(crate) fn broken(device: &Path, why: impl Into<String>) -> Self {
+        Unavailable::Broken {
+            device: device.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn busy(device: &Path, holder: Holder) -> Self {
+        Unavailable::Busy {
+            device: device.to_owned(),
+            holder,
+        }
+    }
+}
+
+/// The directory of the UUCP lock files, `/run/lock` on most machines.
+#[derive(Debug)]
+pub struct LockDirectory {
+    path: PathBuf,
+    owner: Option<(Uid, Gid)>,
+    warned: AtomicBool,
+}
+
+impl LockDirectory {
+    /// The lock files in `path`. With an `owner` they are made as that user would make them: what
+    /// root makes in a sticky directory, nobody else could remove after the privileges are gone.
+    #[must_use]
+    pub fn new(path: PathBuf, owner: Option<(Uid, Gid)>) -> Self {
+        LockDirectory {
+            path,
+            owner,
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    fn warn_once(&self, error: &std::io::Error) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                MESSAGE_ID = crate::journal::NO_LOCK_FILES,
+                "{}: no lock file can be made: {error}; holding lines by flock and TIOCEXCL alone, \
+                 which minicom, cu and mgetty do not look at; make the directory writable for us or \
+                 set `lock_dir`",
+                self.path.display()
+            );
+        }
+    }
+}
+
+/// The hold on one line. Dropping it removes the lock files.
+#[derive(Debug)]
+pub struct Claim {
+    device: PathBuf,
+    _lock_files: Vec<LockFile>,
+}
+
+impl Claim {
+    /// Makes the lock files for `device`, which is not opened yet.
+    ///
+    /// Where the directory cannot be written (or is full) the claim is made without them, with one
+    /// warning: [`Claim::secure`] still keeps out all who look at the line itself.
+    pub fn take(device: &Path, directory: &LockDirectory) -> Result<Claim, Unavailable> {
+        let mut lock_files = Vec::new();
+        for name in lock_names(device, &real_path(device)) {
+            match LockFile::make(directory.path.join(name), directory.owner) {
+                Ok(lock_file) => lock_files.push(lock_file),
+                Err(LockFileError::Held(holder)) => return Err(Unavailable::busy(device, holder)),
+                Err(stuck @ LockFileError::Stuck { .. }) => {
+                    return Err(Unavailable::broken(device, stuck.to_string()));
+                }
+                Err(LockFileError::Unwritable(error)) => {
+                    directory.warn_once(&error);
+                    break;
+                }
+            }
+        }
+        Ok(Claim {
+            device: device.to_owned(),
+            _lock_files: lock_files,
+        })
+    }
+
+    /// Takes the locks that live in the kernel, on the line just opened: `flock(2)`, and a look
+    /// whether somebody set `TIOCEXCL`, which does not stop root from opening (`ioctl_tty(2)`).
+    pub fn secure(&self, tty: &File) -> Result<(), Unavailable> {
+        match tty.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Unavailable::busy(&self.device, Holder::of_flock(tty)));
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(Unavailable::broken(
+                    &self.device,
+                    format!("cannot be locked: {error}"),
+                ));
+            }
+        }
+        if is_exclusive(tty) {
+            return Err(Unavailable::busy(&self.device, Holder::of_exclusive_open()));
+        }
+        Ok(())
+    }
+}
+
+nix::ioctl_read!(
+    /// `TIOCGEXCL`, Linux 3.8: whether the terminal is in exclusive mode.
+    tiocgexcl,
+    b'T',
+    0x40,
+    libc::c_int
+);
+
+fn is_exclusive(tty: &File) -> bool {
+    let mut exclusive = 0;
+    // SAFETY: `tty` is open for the whole call, and TIOCGEXCL writes one int to a valid place.
+    #[allow(unsafe_code)]
+    let answer = unsafe { tiocgexcl(tty.as_raw_fd(), &raw mut exclusive) };
+    answer.is_ok() && exclusive != 0
+}
+
+fn real_path(device: &Path) -> PathBuf {
+    // A device that is not there keeps its name: opening it will say what is wrong.
+    device.canonicalize().unwrap_or_else(|_| device.to_owned())
+}
+
+/// The names under which other programs look for a lock on this line.
+///
+/// cu, C-Kermit and mgetty take the base name; minicom and gensio turn every `/` below `/dev` into
+/// `_`; C-Kermit follows a symbolic link first, the others do not.
+fn lock_names(configured: &Path, real: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for path in [real, configured] {
+        let below_dev = path.strip_prefix("/dev").ok();
+        let base = path.file_name();
+        for part in [base.map(Path::new), below_dev].into_iter().flatten() {
+            let name = format!("LCK..{}", part.to_string_lossy().replace('/', "_"));
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(configured: &str, real: &str) -> Vec<String> {
+        lock_names(Path::new(configured), Path::new(real))
+    }
+
+    #[test]
+    fn a_plain_line_has_one_lock_name() {
+        assert_eq!(names("/dev/ttyS1", "/dev/ttyS1"), ["LCK..ttyS1"]);
+    }
+
+    #[test]
+    fn a_line_in_a_subdirectory_has_both_spellings() {
+        assert_eq!(names("/dev/pts/3", "/dev/pts/3"), ["LCK..3", "LCK..pts_3"]);
+    }
+
+    #[test]
+    fn a_symbolic_link_is_locked_under_its_own_names_too() {
+        assert_eq!(
+            names("/dev/serial/by-id/usb-X", "/dev/ttyUSB0"),
+            ["LCK..ttyUSB0", "LCK..usb-X", "LCK..serial_by-id_usb-X"]
+        );
+    }
+
+    #[test]
+    fn a_link_outside_dev_is_locked_by_its_base_name() {
+        assert_eq!(
+            names("/srv/modem", "/dev/ttyS1"),
+            ["LCK..ttyS1", "LCK..modem"]
+        );
+    }
+}

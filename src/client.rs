@@ -1,0 +1,165 @@
+//! Whoever is at the other end of an accepted socket.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use socket2::{Domain, Socket, TcpKeepalive};
+use tokio::io::unix::AsyncFd;
+use tokio::time::timeout;
+
+use crate::watched::watch;
+
+/// How many octets may wait in the kernel for a client that does not read: enough to keep a fast
+/// transfer going, and less than a second of what a modem says. (Linux would take megabytes.)
+const UNSENT_LIMIT: u32 = 16 * 1024;
+
+/// How long a client that is told to go may take to hear why.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+/// The longest time `TCP_KEEPIDLE` and `TCP_KEEPINTVL` take, in seconds (`MAX_TCP_KEEPIDLE` in the
+/// kernel's `tcp.h`).
+const KEEPALIVE_MAX: u64 = 32_767;
+
+/// Where a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// On the network, at this address; an IPv4 client of an IPv6 socket has its IPv4 address.
+    Network(SocketAddr),
+    /// On this machine, through a unix socket, whose file mode decides who may.
+    Local {
+        /// The process that connected, where the kernel tells.
+        pid: Option<i32>,
+    },
+}
+
+impl Peer {
+    fn of(socket: &Socket) -> io::Result<Peer> {
+        if socket.domain()? == Domain::UNIX {
+            let pid = getsockopt(socket, PeerCredentials).map(|of| of.pid()).ok();
+            return Ok(Peer::Local {
+                pid: pid.filter(|&pid| pid > 0),
+            });
+        }
+        let address = socket
+            .peer_addr()?
+            .as_socket()
+            .ok_or_else(|| io::Error::other("neither a TCP nor a unix stream socket"))?;
+        Ok(Peer::Network(SocketAddr::new(
+            address.ip().to_canonical(),
+            address.port(),
+        )))
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Network(address) => write!(f, "{address}"),
+            Peer::Local { pid: Some(pid) } => write!(f, "local pid {pid}"),
+            Peer::Local { pid: None } => write!(f, "a local process"),
+        }
+    }
+}
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    socket: AsyncFd<Socket>,
+    peer: Peer,
+}
+
+impl Client {
+    /// Takes over a connected stream socket. Must be called in a tokio runtime.
+    pub fn new(socket: Socket) -> io::Result<Client> {
+        let peer = Peer::of(&socket)?;
+        socket.set_nonblocking(true)?;
+        Ok(Client {
+            socket: watch(socket)?,
+            peer,
+        })
+    }
+
+    /// Sets the socket up for a session: what is written leaves at once, little waits for a client
+    /// that does not read, and one that vanished is noticed within `keepalive`, also when something
+    /// is still to be sent to it, which stops the probes of `tcp(7)` and leaves
+    /// `TCP_USER_TIMEOUT` to tell.
+    pub fn prepare(&self, keepalive: Duration) -> io::Result<()> {
+        if let Peer::Local { .. } = self.peer {
+            return Ok(());
+        }
+        let socket = self.socket.get_ref();
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_notsent_lowat(UNSENT_LIMIT)?;
+        socket.set_tcp_user_timeout(Some(keepalive))?;
+        // Quiet for a third, then probes until the time is up; whole seconds, at least one each.
+        let part =
+            |part: u32| Duration::from_secs((keepalive / part).as_secs().clamp(1, KEEPALIVE_MAX));
+        socket.set_tcp_keepalive(
+            &TcpKeepalive::new()
+                .with_time(part(3))
+                .with_interval(part(6))
+                .with_retries(4),
+        )
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The descriptor to read from and to write to.
+    #[must_use]
+    pub fn socket(&self) -> &AsyncFd<Socket> {
+        &self.socket
+    }
+
+    /// Waits until the client has closed its sending side or is gone, reading nothing.
+    ///
+    /// Uses up readiness: what comes after needs [`Client::watched_anew`].
+    pub async fn gone(&self) {
+        loop {
+            match self.socket.readable().await {
+                Ok(mut ready) if !ready.ready().is_read_closed() => ready.clear_ready(),
+                _ => return,
+            }
+        }
+    }
+
+    /// The same client, with readiness as the kernel sees it now.
+    pub fn watched_anew(self) -> io::Result<Client> {
+        let peer = self.peer;
+        let socket = watch(self.socket.into_inner())?;
+        Ok(Client { socket, peer })
+    }
+
+    /// Says `words`, then closes so that they arrive: a socket closed with unread input resets the
+    /// connection, and the reset overtakes the words (RFC 1122, 4.2.2.13).
+    pub async fn part_with(self, words: &[u8]) {
+        let _ = timeout(FAREWELL_LIMIT, async {
+            let mut rest = words;
+            while !rest.is_empty() {
+                let mut ready = self.socket.writable().await?;
+                match ready.try_io(|socket| socket.get_ref().send(rest)) {
+                    Ok(written) => rest = &rest[written?..],
+                    Err(_would_block) => {}
+                }
+            }
+            self.socket.get_ref().shutdown(std::net::Shutdown::Write)?;
+            let mut unread = [std::mem::MaybeUninit::uninit(); 512];
+            loop {
+                let mut ready = self.socket.readable().await?;
+                match ready.try_io(|socket| socket.get_ref().recv(&mut unread)) {
+                    Ok(Ok(0)) => return Ok::<(), io::Error>(()),
+                    Ok(read) => drop(read?),
+                    Err(_would_block) => {}
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,325 @@
+//! From the command line to a running service: which sockets, which settings, and at which moment
+//! the privileges go.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tracing::{error, info, warn};
+
+use crate::access::Admission;
+use crate::activation::{self, Handed, Listener};
+use crate::board::Board;
+use crate::claim::LockDirectory;
+use crate::client::Client;
+use crate::command_line::{Command, CommandLine, Serve};
+use crate::config::{self, AllowList, Config, Endpoint, Host};
+use crate::demo;
+use crate::journal;
+use crate::listen;
+use crate::notify;
+use crate::port::Port;
+use crate::privileges::{self, Privileges};
+use crate::server::{self, Service};
+use crate::session;
+
+/// `sysexits.h`: the command was called in a way it cannot serve.
+const EX_USAGE: u8 = 64;
+/// `sysexits.h`: something that should be there is not.
+const EX_UNAVAILABLE: u8 = 69;
+/// `sysexits.h`: not permitted.
+const EX_NOPERM: u8 = 77;
+/// `sysexits.h`: something is wrong with the configuration.
+const EX_CONFIG: u8 = 78;
+
+/// The name of the port that a command line makes.
+const UNNAMED_PORT: &str = "modem";
+
+const NOTHING_TO_SERVE: &str = "no socket was handed in, and none was asked for; try one of
+  modemd demo                          an emulated modem on 127.0.0.1:2006
+  modemd --listen 2006 /dev/ttyS1      share a line from a shell
+  modemd --standalone                  listen where /etc/modemd/modemd.toml says
+  systemctl enable --now modem.socket  let systemd listen and start modemd on demand
+or give inetd the line
+  modem stream tcp nowait root /usr/sbin/tcpd /usr/sbin/modemd /dev/ttyS1";
+
+/// A failure that ends the program, told by whoever gets it.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: u8, message: impl Display) -> Self {
+        Failure {
+            code,
+            message: message.to_string(),
+        }
+    }
+}
+
+fn unavailable(error: impl Display) -> Failure {
+    Failure::new(EX_UNAVAILABLE, error)
+}
+
+fn not_permitted(error: impl Display) -> Failure {
+    Failure::new(EX_NOPERM, error)
+}
+
+/// Runs `modemd` until it is done.
+///
+/// Call it before there are threads: it takes descriptors by way of the environment, and
+/// capabilities belong to threads.
+#[must_use]
+pub fn run(line: CommandLine) -> ExitCode {
+    journal::start(line.verbose);
+    let done = match line.command {
+        Some(Command::Demo { listen }) => demonstrate(&listen),
+        None if line.serve.devices.is_empty() => serve_configuration(line.serve),
+        None => serve_devices(line.serve),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!("{}", failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Serves what a file says.
+fn serve_configuration(options: Serve) -> Result<(), Failure> {
+    let handed = activation::from_systemd().map_err(unavailable)?;
+    if let (Handed::Nothing, false) = (&handed, options.standalone) {
+        return Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE));
+    }
+    let config = Config::load(&options.config);
+    let privileges = plan(&config.server.user, Some(&config.server.group))?;
+    let listeners = match handed {
+        Handed::Client(socket) => {
+            for problem in &config.problems {
+                error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
+            }
+            let port = only_port(&config, options.port.as_deref())?;
+            let admission = Admission::Listed(port.allow.clone());
+            return serve_one(socket, port, &config, admission, &privileges);
+        }
+        Handed::Listeners(listeners) if !options.standalone => listeners,
+        _ => bind(&config)?,
+    };
+    let service = Service {
+        idle_exit: (!options.standalone).then_some(config.server.idle_exit),
+        binds: options.standalone,
+        admission: None,
+        source: Some(options.config),
+        config,
+    };
+    serve_all(service, listeners, &privileges)
+}
+
+/// The port that a single client came to.
+fn only_port<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a config::Port, Failure> {
+    match (name, config.ports.as_slice()) {
+        (Some(name), _) => config
+            .port(name)
+            .map_err(|error| Failure::new(EX_CONFIG, error)),
+        (None, [port]) => Ok(port),
+        (None, []) => Err(Failure::new(
+            EX_CONFIG,
+            "the configuration has no port that can be served",
+        )),
+        (None, _) => Err(Failure::new(
+            EX_CONFIG,
+            "the configuration has several ports, and a connected socket does not tell to which its \
+             client came; start modemd with `--port NAME`",
+        )),
+    }
+}
+
+/// Binds what the configuration names. One address that is taken does not keep the others closed.
+fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let endpoints = server::endpoints(config);
+    if endpoints.is_empty() {
+        for problem in &config.problems {
+            error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
+        }
+        return Err(Failure::new(
+            EX_CONFIG,
+            "no port in the configuration says where to `listen`, which --standalone needs",
+        ));
+    }
+    let mut listeners = Vec::new();
+    for (port, endpoint) in endpoints {
+        let socket =
+            listen::bind(&endpoint).map_err(|error| unavailable(format!("{port}: {error}")))?;
+        announce(&port, &socket);
+        listeners.push(Listener { port, socket });
+    }
+    Ok(listeners)
+}
+
+fn announce(port: &str, socket: &socket2::Socket) {
+    if let Ok(address) = socket.local_addr() {
+        match (address.as_socket(), address.as_pathname()) {
+            (Some(address), _) => info!("{port}: listening on {address}"),
+            (None, Some(path)) => info!("{port}: listening on {}", path.display()),
+            (None, None) => {}
+        }
+    }
+}
+
+/// Serves what the command line says: to systemd's sockets, inetd's, or its own.
+fn serve_devices(options: Serve) -> Result<(), Failure> {
+    let mut port = config::Port::new(UNNAMED_PORT);
+    port.devices = options.devices;
+    port.line = options.line;
+    port.protocol = options.protocol;
+    let mut config = Config::default();
+    if let Some(user) = options.user {
+        config.server.user = user;
+    }
+    if let Some(group) = options.group {
+        config.server.group = group;
+    }
+    if let Some(lock_dir) = options.lock_dir {
+        config.server.lock_dir = lock_dir;
+    }
+    let privileges = plan(&config.server.user, Some(&config.server.group))?;
+    let binds = !options.listen.is_empty();
+    let handed = if binds {
+        let listen = |endpoint| {
+            let socket = listen::bind(endpoint).map_err(unavailable)?;
+            announce(UNNAMED_PORT, &socket);
+            Ok(Listener {
+                port: UNNAMED_PORT.to_owned(),
+                socket,
+            })
+        };
+        Handed::Listeners(
+            options
+                .listen
+                .iter()
+                .map(listen)
+                .collect::<Result<_, Failure>>()?,
+        )
+    } else {
+        match activation::from_systemd().map_err(unavailable)? {
+            Handed::Nothing => activation::from_inetd(UNNAMED_PORT),
+            handed => handed,
+        }
+    };
+    let admission = if !options.allow.is_empty() {
+        Admission::Listed(options.allow.into_iter().collect())
+    } else if binds {
+        Admission::Listed(AllowList::from_iter([Host::Localhost]))
+    } else {
+        // systemd or tcpd has looked at whoever comes through a socket that was handed in.
+        Admission::Anyone
+    };
+    match handed {
+        Handed::Nothing => Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE)),
+        Handed::Client(socket) => serve_one(socket, &port, &config, admission, &privileges),
+        Handed::Listeners(mut listeners) => {
+            for listener in &mut listeners {
+                UNNAMED_PORT.clone_into(&mut listener.port);
+            }
+            let service = Service {
+                idle_exit: (!binds).then_some(config.server.idle_exit),
+                binds: false,
+                admission: Some(admission),
+                source: None::<PathBuf>,
+                config: Config {
+                    ports: vec![port],
+                    ..config
+                },
+            };
+            serve_all(service, listeners, &privileges)
+        }
+    }
+}
+
+fn plan(user: &str, group: Option<&str>) -> Result<Privileges, Failure> {
+    let privileges = privileges::plan(user, group).map_err(not_permitted)?;
+    if privileges == Privileges::StayRoot {
+        warn!(
+            MESSAGE_ID = journal::STAYS_ROOT,
+            "staying root, as `user` says; anything that goes wrong goes wrong with all privileges"
+        );
+    }
+    Ok(privileges)
+}
+
+/// The shared daemon: the privileges go before there is anybody to serve.
+fn serve_all(
+    service: Service,
+    listeners: Vec<Listener>,
+    privileges: &Privileges,
+) -> Result<(), Failure> {
+    raise_descriptor_limit();
+    privileges.let_go().map_err(not_permitted)?;
+    block_on(server::serve(service, listeners))?.map_err(unavailable)
+}
+
+/// The per-connection instance: one client, one session. What may look up names in a thread is over
+/// before the privileges go, and they go when the line is open and before the client is heard.
+fn serve_one(
+    socket: socket2::Socket,
+    settings: &config::Port,
+    config: &Config,
+    admission: Admission,
+    privileges: &Privileges,
+) -> Result<(), Failure> {
+    let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
+    let port = Port::new(settings, admission, locks.into());
+    let board = Board::default();
+    block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .map_err(unavailable)?;
+        let client = Client::new(socket).map_err(unavailable)?;
+        notify::ready(&format!("serving {}", client.peer()));
+        let session = session::run(client, &port, &board, stopped, || privileges.let_go());
+        tokio::pin!(session);
+        loop {
+            tokio::select! {
+                done = &mut session => return done.map_err(not_permitted),
+                _ = terminate.recv() => drop(stop.send_replace(true)),
+                () = board.changed() => notify::status(&board.text(port.pool.devices().len())),
+            }
+        }
+    })?
+}
+
+/// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
+fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
+    let socket = listen::bind(endpoint).map_err(unavailable)?;
+    plan("nobody", None)?.let_go().map_err(not_permitted)?;
+    block_on(demo::run(socket))?.map_err(unavailable)
+}
+
+/// One thread, one event loop: sessions share memory and never wait for each other.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    /// Threads for name lookups, which may hang for seconds.
+    const LOOKUPS: usize = 16;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(LOOKUPS)
+        .build()
+        .map_err(unavailable)?;
+    let done = LocalSet::new().block_on(&runtime, work);
+    // A lookup that hangs must not keep the process.
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// A session takes two descriptors, and the usual soft limit of 1,024 is there for `select(2)`
+/// (`systemd.exec(5)`, `LimitNOFILE=`). What cannot be had is done without.
+fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

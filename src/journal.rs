@@ -1,0 +1,181 @@
+//! What is logged, and where to: natively to systemd's journal with fields to filter by, to stderr
+//! in a shell, to syslog where inetd has made stderr the client's connection.
+//!
+//! Fields: `MODEMD_PORT=`, `MODEMD_LINE=`, `MODEMD_CLIENT=`, `MODEMD_SESSION=`, `MODEMD_REASON=`,
+//! `MODEMD_BYTES_TO_LINE=`, `MODEMD_BYTES_TO_CLIENT=`, `MODEMD_DURATION_USEC=`, and one of the
+//! `MESSAGE_ID=`s below, which `units/modemd.catalog` explains to `journalctl -x`.
+
+use std::fmt::{Debug, Write as _};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+
+use nix::sys::stat::fstat;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// A client got a line.
+pub const SESSION_BEGAN: &str = "16275e76514d4ea08a22402c5bd02b12";
+/// A session is over and its line released.
+pub const SESSION_ENDED: &str = "c3f159d65dd7491ab32eb5cc9c04cd71";
+/// A client may not use the port.
+pub const CLIENT_DENIED: &str = "081ccbad174c4eb5b38a6a8d4952024a";
+/// No line of the port could be had for a client.
+pub const NO_LINE: &str = "36d7230141b34d44a36a17c0b4a6997f";
+/// A line does not work and is tried last for a while.
+pub const LINE_FAILED: &str = "89f0529a7e7446eea4c4b721ad8c7383";
+/// The configuration has a mistake.
+pub const BAD_CONFIGURATION: &str = "dfe8e0e37b9c40789f062a2d5591b453";
+/// A client came to a port that is not served.
+pub const PORT_DISABLED: &str = "8659847665664baf99d14590e0e721f2";
+/// Lines are held without lock files.
+pub const NO_LOCK_FILES: &str = "3281be1e089f4aa885c182ccc9d0f341";
+/// modemd keeps the privileges of root.
+pub const STAYS_ROOT: &str = "db7371c329144920af7ce0a93b6265e4";
+/// No descriptors or memory are left for new clients.
+pub const NO_RESOURCES: &str = "f6a1ea7969ef460abd36c23bb3375db1";
+
+/// Where systemd's journal takes entries (`systemd-journald.service(8)`).
+const JOURNAL: &str = "/run/systemd/journal/socket";
+
+/// Starts logging. `verbose` adds what is of interest only to somebody who looks for a fault.
+///
+/// Call it once, first of all.
+pub fn start(verbose: bool) {
+    let level = if verbose {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let registry = tracing_subscriber::registry().with(level);
+    let journal = || tracing_journald::Layer::new().map(|layer| layer.with_field_prefix(None));
+    let is_client = stderr_is_stdin();
+    if (stderr_is_journal() || (is_client && std::path::Path::new(JOURNAL).exists()))
+        && let Ok(journal) = journal()
+    {
+        registry.with(journal).init();
+    } else if is_client {
+        // Nothing of ours may reach the client; without a syslog there is nobody to tell.
+        if let Some(syslog) = Syslog::connect() {
+            registry.with(syslog).init();
+        }
+    } else {
+        registry.with(Stderr).init();
+    }
+}
+
+/// Whether stderr leads to the journal anyway (`$JOURNAL_STREAM`, `systemd.exec(5)`).
+fn stderr_is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    fstat(io::stderr()).is_ok_and(|of| stream == format!("{}:{}", of.st_dev, of.st_ino))
+}
+
+/// Whether inetd has made stdin, stdout and stderr one and the same connection.
+fn stderr_is_stdin() -> bool {
+    let identity = |fd: &dyn AsFd| fstat(fd.as_fd()).map(|of| (of.st_dev, of.st_ino, of.st_mode));
+    match (identity(&io::stdin()), identity(&io::stderr())) {
+        (Ok(stdin), Ok(stderr)) => {
+            let socket = nix::libc::S_IFSOCK;
+            stdin == stderr && stdin.2 & nix::libc::S_IFMT == socket
+        }
+        _ => false,
+    }
+}
+
+/// The text of an event; its other fields are for machines, and say the same again.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+impl Message {
+    /// One line, whatever the names in it contain. The configuration's own problems have several
+    /// lines, which stay as they are.
+    fn of(event: &Event<'_>) -> String {
+        let mut message = Message::default();
+        event.record(&mut message);
+        message
+            .0
+            .chars()
+            .flat_map(|c| {
+                let keep = !c.is_control() || c == '\n';
+                let escaped = (!keep).then(|| c.escape_default());
+                escaped.into_iter().flatten().chain(keep.then_some(c))
+            })
+            .collect()
+    }
+}
+
+struct Stderr;
+
+impl<S: Subscriber> Layer<S> for Stderr {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let label = match *event.metadata().level() {
+            Level::ERROR => "error: ",
+            Level::WARN => "warning: ",
+            _ => "",
+        };
+        let _ = writeln!(io::stderr(), "modemd: {label}{}", Message::of(event));
+    }
+}
+
+/// The local syslog, in the format of `syslog(3)`.
+struct Syslog(UnixDatagram);
+
+impl Syslog {
+    fn connect() -> Option<Self> {
+        let socket = UnixDatagram::unbound().ok()?;
+        socket.connect("/dev/log").ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some(Syslog(socket))
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Syslog {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        const DAEMON: u8 = 3 << 3;
+        let severity = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 5,
+            _ => 7,
+        };
+        let (priority, pid) = (DAEMON | severity, std::process::id());
+        let line = format!("<{priority}>modemd[{pid}]: {}", Message::of(event));
+        let _ = self.0.send(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_event_has_an_entry_in_the_catalog() {
+        let catalog = include_str!("../units/modemd.catalog");
+        for id in [
+            SESSION_BEGAN,
+            SESSION_ENDED,
+            CLIENT_DENIED,
+            NO_LINE,
+            LINE_FAILED,
+            BAD_CONFIGURATION,
+            PORT_DISABLED,
+            NO_LOCK_FILES,
+            STAYS_ROOT,
+            NO_RESOURCES,
+        ] {
+            assert_eq!(id.len(), 32);
+            assert!(catalog.contains(&format!("-- {id}\n")), "{id}");
+        }
+    }
+}

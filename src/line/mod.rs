@@ -1,0 +1,331 @@
+//! One serial line: opened without waiting for carrier, set up, read back, and left as it was found.
+
+mod console;
+mod low_latency;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::termios::{
+    ControlFlags, FlushArg, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcflush,
+    tcgetattr, tcsetattr,
+};
+use serialport::{SerialPort, TTYPort};
+use tokio::io::unix::AsyncFd;
+use tracing::warn;
+
+use crate::claim::{Claim, Holder, Unavailable};
+use crate::config::{DataBits, Flow, LineSettings, Parity, StopBits};
+use crate::watched::watch;
+
+/// How long DTR stays down, so that every modem sees it: the kernel's own `close_delay` for serial
+/// ports (`tty_port_init()`), ten times the shortest time of register S25.
+const DTR_DOWN: Duration = Duration::from_millis(500);
+
+/// How far the speed in force may be from the speed asked for: what an asynchronous receiver
+/// tolerates, and what the kernel rounds to (`tty_termios_encode_baud_rate()`).
+const SPEED_TOLERANCE_PERCENT: u32 = 2;
+
+/// An open line, ours alone. However it is dropped, DTR goes down, the settings it was found with
+/// come back, and the claim is released, in this order.
+#[derive(Debug)]
+pub struct Line {
+    tty: AsyncFd<Tty>,
+    device: PathBuf,
+    found: Found,
+    _claim: Claim,
+}
+
+/// The settings a line was found with.
+#[derive(Debug)]
+struct Found {
+    termios: Termios,
+    baud: Option<u32>,
+    low_latency: bool,
+}
+
+/// The descriptor of a line; what [`AsyncFd`] and `nix` need of it.
+#[derive(Debug)]
+pub struct Tty(TTYPort);
+
+impl AsFd for Tty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the port keeps its descriptor open for as long as it lives, and the borrow ends
+        // with it; `serialport` has no `AsFd` of its own.
+        #[allow(unsafe_code)]
+        unsafe {
+            BorrowedFd::borrow_raw(self.0.as_raw_fd())
+        }
+    }
+}
+
+impl AsRawFd for Tty {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Line {
+    /// Opens `device`, which `claim` holds, and puts `settings` into force.
+    ///
+    /// Must be called in a tokio runtime. Nothing that the modem said before is left to be read.
+    pub fn open(device: &Path, settings: &LineSettings, claim: Claim) -> Result<Line, Unavailable> {
+        let broken = |why: String| Unavailable::broken(device, why);
+        let file = open_serial(device)?;
+        claim.secure(&file)?;
+        let found = tcgetattr(&file)
+            .map_err(|errno| broken(format!("its settings cannot be read: {}", errno.desc())))?;
+        let mut line = Line::adopt(file, device, found, claim)
+            .map_err(|error| broken(format!("cannot be watched: {error}")))?;
+        line.set_raw()
+            .and_then(|()| line.set_up(settings))
+            .map_err(broken)?;
+        line.verify(settings).map_err(broken)?;
+        line.raise_dtr();
+        let _ = tcflush(line.tty.get_ref(), FlushArg::TCIOFLUSH);
+        Ok(line)
+    }
+
+    fn adopt(file: File, device: &Path, termios: Termios, claim: Claim) -> io::Result<Line> {
+        let low_latency = !low_latency::switch_on(file.as_fd());
+        // SAFETY: the descriptor was just opened and nobody else owns it any more.
+        #[allow(unsafe_code)]
+        let port = unsafe { TTYPort::from_raw_fd(file.into_raw_fd()) };
+        let baud = port.baud_rate().ok();
+        Ok(Line {
+            tty: watch(Tty(port))?,
+            device: device.to_owned(),
+            found: Found {
+                termios,
+                baud,
+                low_latency,
+            },
+            _claim: claim,
+        })
+    }
+
+    /// Eight-bit clean whatever the line was left in; deaf to carrier (`CLOCAL`), and hanging up by
+    /// itself should we be killed (`HUPCL`).
+    fn set_raw(&mut self) -> Result<(), String> {
+        let mut raw = self.found.termios.clone();
+        cfmakeraw(&mut raw);
+        raw.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
+        raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+        tcsetattr(self.tty.get_ref(), SetArg::TCSANOW, &raw)
+            .map_err(|errno| format!("cannot be set to raw mode: {}", errno.desc()))
+    }
+
+    fn set_up(&mut self, settings: &LineSettings) -> Result<(), String> {
+        let port = &mut self.tty.get_mut().0;
+        port.set_baud_rate(settings.baud)
+            .and_then(|()| port.set_data_bits(data_bits(settings.data_bits)))
+            .and_then(|()| port.set_parity(parity(settings.parity)))
+            .and_then(|()| port.set_stop_bits(stop_bits(settings.stop_bits)))
+            .and_then(|()| port.set_flow_control(flow(settings.flow)))
+            .map_err(|error| format!("refuses `{settings}`: {error}"))
+    }
+
+    /// `tcsetattr(3)` succeeds when any of the changes could be made, so what counts is what is in
+    /// force afterwards.
+    fn verify(&self, asked: &LineSettings) -> Result<(), String> {
+        let port = &self.tty.get_ref().0;
+        let in_force = |what, value: String| {
+            Err(format!(
+                "refuses `{asked}`: the hardware has {what} {value}; set `line` to what it can do"
+            ))
+        };
+        let unreadable = |error| format!("its settings cannot be read back: {error}");
+        let baud = port.baud_rate().map_err(unreadable)?;
+        if u64::from(baud.abs_diff(asked.baud)) * 100
+            > u64::from(asked.baud) * u64::from(SPEED_TOLERANCE_PERCENT)
+        {
+            return in_force("speed", baud.to_string());
+        }
+        let bits = port.data_bits().map_err(unreadable)?;
+        if bits != data_bits(asked.data_bits) {
+            return in_force("data bits", bits.to_string());
+        }
+        let check = port.parity().map_err(unreadable)?;
+        if check != parity(asked.parity) {
+            return in_force("parity", check.to_string());
+        }
+        let stop = port.stop_bits().map_err(unreadable)?;
+        if stop != stop_bits(asked.stop_bits) {
+            return in_force("stop bits", stop.to_string());
+        }
+        let control = port.flow_control().map_err(unreadable)?;
+        if control != flow(asked.flow) {
+            return in_force("flow control", control.to_string());
+        }
+        Ok(())
+    }
+
+    /// Opening raises DTR and RTS, except on a line that was left at speed 0 ("hung up").
+    /// A pseudo terminal has no modem lines (`ENOTTY`), and some adapters have none either.
+    fn raise_dtr(&mut self) {
+        let port = &mut self.tty.get_mut().0;
+        let _ = port.write_data_terminal_ready(true);
+        if !matches!(port.flow_control(), Ok(serialport::FlowControl::Hardware)) {
+            let _ = port.write_request_to_send(true);
+        }
+    }
+
+    /// The line as it was configured.
+    #[must_use]
+    pub fn device(&self) -> &Path {
+        &self.device
+    }
+
+    /// The descriptor to read from and to write to.
+    #[must_use]
+    pub fn tty(&self) -> &AsyncFd<Tty> {
+        &self.tty
+    }
+
+    /// How many octets the kernel has still to send (`TIOCOUTQ`).
+    #[must_use]
+    pub fn unsent(&self) -> u32 {
+        self.tty.get_ref().0.bytes_to_write().unwrap_or(0)
+    }
+
+    /// Drops DTR and keeps it down for as long as a modem needs to see it. What is still unsent is
+    /// thrown away first: closing a line waits up to half a minute for it (`closing_wait`).
+    pub async fn hang_up(&mut self) {
+        let _ = tcflush(self.tty.get_ref(), FlushArg::TCOFLUSH);
+        if self.lower_dtr() {
+            tokio::time::sleep(DTR_DOWN).await;
+        }
+    }
+
+    /// Whether the line has a DTR that went down.
+    fn lower_dtr(&mut self) -> bool {
+        self.tty
+            .get_mut()
+            .0
+            .write_data_terminal_ready(false)
+            .is_ok()
+    }
+
+    fn restore(&mut self) {
+        let tty = self.tty.get_ref();
+        let _ = tcflush(tty, FlushArg::TCIOFLUSH);
+        if !self.found.low_latency {
+            low_latency::switch_off(tty.as_fd());
+        }
+        let restored = tcsetattr(tty, SetArg::TCSANOW, &self.found.termios);
+        if let Some(baud) = self.found.baud {
+            // glibc's `struct termios` has no room for a speed outside its table.
+            let port = &mut self.tty.get_mut().0;
+            if port.baud_rate().is_ok_and(|now| now != baud) {
+                let _ = port.set_baud_rate(baud);
+            }
+        }
+        match restored {
+            // A device that was unplugged has no settings any more.
+            Ok(()) | Err(Errno::EIO | Errno::ENODEV | Errno::ENXIO) => {}
+            Err(errno) => warn!(
+                "{}: its settings cannot be restored: {}",
+                self.device.display(),
+                errno.desc()
+            ),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.restore();
+        // After the settings: a driver raises DTR again when the speed it is given is not 0.
+        self.lower_dtr();
+    }
+}
+
+/// Opens a path that must be a serial line, without waiting for carrier and without becoming its
+/// session's terminal.
+fn open_serial(device: &Path) -> Result<File, Unavailable> {
+    let broken = |why: &str| Err(Unavailable::broken(device, why));
+    let kind = match device.metadata() {
+        Ok(of) => of.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return broken("is not there; is it plugged in, and is the name right?");
+        }
+        Err(error) => return broken(&format!("cannot be looked at: {error}")),
+    };
+    if !kind.is_char_device() {
+        // Opening a FIFO has effects on the other end, and no file here is a serial line.
+        let what = if kind.is_dir() {
+            "a directory"
+        } else {
+            "a file of another kind"
+        };
+        return broken(&format!("is {what}, not a serial line"));
+    }
+    if let Some(use_) = console::in_use_by_system(device) {
+        return broken(&use_);
+    }
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(device);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            return match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
+                Errno::EBUSY => Err(Unavailable::busy(device, Holder::of_exclusive_open())),
+                Errno::ENXIO | Errno::ENODEV | Errno::EIO => broken(&format!(
+                    "has no hardware behind it: {error}; is it plugged in?"
+                )),
+                Errno::EACCES | Errno::EPERM => broken(&format!(
+                    "may not be opened: {error}; our group must own it (usually `dialout`)"
+                )),
+                _ => broken(&format!("cannot be opened: {error}")),
+            };
+        }
+    };
+    match tcgetattr(&file) {
+        Ok(_) => Ok(file),
+        Err(Errno::ENOTTY) => broken("is a device, but not a serial line"),
+        Err(Errno::EIO) => broken("has no hardware behind it"),
+        Err(errno) => broken(&format!("its settings cannot be read: {}", errno.desc())),
+    }
+}
+
+fn data_bits(bits: DataBits) -> serialport::DataBits {
+    match bits {
+        DataBits::Five => serialport::DataBits::Five,
+        DataBits::Six => serialport::DataBits::Six,
+        DataBits::Seven => serialport::DataBits::Seven,
+        DataBits::Eight => serialport::DataBits::Eight,
+    }
+}
+
+fn parity(parity: Parity) -> serialport::Parity {
+    match parity {
+        Parity::None => serialport::Parity::None,
+        Parity::Odd => serialport::Parity::Odd,
+        Parity::Even => serialport::Parity::Even,
+    }
+}
+
+fn stop_bits(bits: StopBits) -> serialport::StopBits {
+    match bits {
+        StopBits::One => serialport::StopBits::One,
+        StopBits::Two => serialport::StopBits::Two,
+    }
+}
+
+fn flow(flow: Flow) -> serialport::FlowControl {
+    match flow {
+        Flow::None => serialport::FlowControl::None,
+        Flow::RtsCts => serialport::FlowControl::Hardware,
+        Flow::XonXoff => serialport::FlowControl::Software,
+    }
+}

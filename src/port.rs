@@ -1,0 +1,45 @@
+//! What clients connect to, while the service runs.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::access::Admission;
+use crate::claim::LockDirectory;
+use crate::config::{self, Busy};
+use crate::pool::Pool;
+use crate::relay::Limits;
+
+/// A port in service: its settings, and its lines.
+#[derive(Debug)]
+pub struct Port {
+    /// The name it has in the configuration, and its socket in `LISTEN_FDNAMES`.
+    pub name: String,
+    /// Whom it lets in.
+    pub admission: Admission,
+    /// Its lines.
+    pub pool: Pool,
+    /// What happens when all lines are in use.
+    pub busy: Busy,
+    /// What ends a session that nobody ends.
+    pub limits: Limits,
+    /// Within which time a client that vanished is noticed.
+    pub keepalive: Duration,
+}
+
+impl Port {
+    /// Puts a configured port into service.
+    #[must_use]
+    pub fn new(settings: &config::Port, admission: Admission, locks: Rc<LockDirectory>) -> Port {
+        Port {
+            name: settings.name.clone(),
+            admission,
+            pool: Pool::new(settings.devices.clone(), settings.line, locks),
+            busy: settings.busy,
+            limits: Limits {
+                idle: settings.idle_timeout,
+                linger: settings.linger,
+            },
+            keepalive: settings.keepalive,
+        }
+    }
+}

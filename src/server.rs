@@ -1,0 +1,374 @@
+//! The shared daemon: accepts clients on all ports and gives each a task, until it is told to stop
+//! or nobody has come for a while. Nothing that a client or a file does makes it leave.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::sleep;
+use tracing::{debug, error, info, warn};
+
+use crate::access::Admission;
+use crate::activation::Listener;
+use crate::board::Board;
+use crate::claim::LockDirectory;
+use crate::client::Client;
+use crate::config::{self, Config, Endpoint};
+use crate::journal;
+use crate::listen;
+use crate::notify;
+use crate::port::Port;
+use crate::session;
+use crate::watched::watch;
+
+/// How long to pause when accepting fails for want of descriptors or memory.
+const BREATHER: Duration = Duration::from_millis(250);
+
+/// How long sessions may take to end when the service stops: their own limits are shorter.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the daemon serves, and where that came from.
+pub struct Service {
+    /// The ports, and what is wrong with others.
+    pub config: Config,
+    /// Whom each port lets in, if not those it lists.
+    pub admission: Option<Admission>,
+    /// Reads the configuration anew, for `SIGHUP`; nothing where it was a command line.
+    pub source: Option<PathBuf>,
+    /// Whether this process binds the configuration's `listen` addresses, and does so again on
+    /// `SIGHUP`.
+    pub binds: bool,
+    /// Exit when nobody has come for so long, because somebody will start us again.
+    pub idle_exit: Option<Duration>,
+}
+
+struct Server {
+    service: Service,
+    config: RefCell<Config>,
+    ports: RefCell<BTreeMap<String, (config::Port, Rc<Port>)>>,
+    board: Board,
+    clients: Clients,
+    stop: watch::Sender<bool>,
+}
+
+/// The tasks that serve somebody.
+#[derive(Default)]
+struct Clients {
+    count: Cell<usize>,
+    changed: Notify,
+}
+
+struct Served(Rc<Server>);
+
+impl Served {
+    fn new(server: &Rc<Server>) -> Self {
+        let clients = &server.clients;
+        clients.count.set(clients.count.get() + 1);
+        clients.changed.notify_one();
+        Served(Rc::clone(server))
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let clients = &self.0.clients;
+        clients.count.set(clients.count.get() - 1);
+        clients.changed.notify_one();
+    }
+}
+
+/// Serves `listeners` until `SIGTERM`, `SIGINT`, or long idleness. Must run in a
+/// [`tokio::task::LocalSet`] and under a tokio runtime of one thread.
+pub async fn serve(service: Service, listeners: Vec<Listener>) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let server = Rc::new(Server {
+        config: RefCell::default(),
+        ports: RefCell::default(),
+        board: Board::default(),
+        clients: Clients::default(),
+        stop: watch::Sender::new(false),
+        service,
+    });
+    server.adopt(server.service.config.clone());
+    let mut doors = Doors::new(&server, listeners)?;
+    spawn_local(notify::watchdog());
+    notify::ready(&server.status());
+    let farewell = server
+        .until_told(&mut doors, [&mut terminate, &mut interrupt], &mut hangup)
+        .await;
+    notify::stopping(farewell);
+    drop(doors);
+    server.stop.send_replace(true);
+    let all_gone = async {
+        while server.clients.count.get() > 0 {
+            server.clients.changed.notified().await;
+        }
+    };
+    if tokio::time::timeout(STOP_LIMIT, all_gone).await.is_err() {
+        warn!(
+            "stopping although {} clients are still served",
+            server.clients.count.get()
+        );
+    }
+    Ok(())
+}
+
+impl Server {
+    async fn until_told(
+        self: &Rc<Self>,
+        doors: &mut Doors,
+        [terminate, interrupt]: [&mut Signal; 2],
+        hangup: &mut Signal,
+    ) -> &'static str {
+        loop {
+            let idle_exit = self
+                .service
+                .idle_exit
+                .filter(|_| self.clients.count.get() == 0);
+            tokio::select! {
+                _ = terminate.recv() => return "stopping: told to",
+                _ = interrupt.recv() => return "stopping: told to",
+                _ = hangup.recv() => self.reload(doors),
+                () = self.board.changed() => notify::status(&self.status()),
+                () = self.clients.changed.notified() => {}
+                () = sleep(idle_exit.unwrap_or_default()), if idle_exit.is_some() => {
+                    debug!("nobody has come for a while, leaving until somebody does");
+                    return "stopping: nobody has come for a while";
+                }
+            }
+        }
+    }
+
+    /// Puts a configuration into service. Ports that are as they were keep their queue; sessions
+    /// keep what they started with in any case.
+    fn adopt(&self, config: Config) {
+        for problem in &config.problems {
+            error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
+        }
+        let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
+        let mut before = self.ports.take();
+        let ports = config.ports.iter().map(|settings| {
+            let port = match before.remove(&settings.name) {
+                Some((known, port)) if known == *settings => port,
+                _ => {
+                    let listed = || Admission::Listed(settings.allow.clone());
+                    let admission = self.service.admission.clone().unwrap_or_else(listed);
+                    Rc::new(Port::new(settings, admission, Rc::clone(&locks)))
+                }
+            };
+            (settings.name.clone(), (settings.clone(), port))
+        });
+        *self.ports.borrow_mut() = ports.collect();
+        *self.config.borrow_mut() = config;
+    }
+
+    fn reload(self: &Rc<Self>, doors: &mut Doors) {
+        let Some(source) = &self.service.source else {
+            info!("there is no configuration file to read anew");
+            return;
+        };
+        notify::reloading();
+        self.adopt(Config::load(source));
+        if self.service.binds {
+            doors.follow(self, &endpoints(&self.config.borrow()));
+        }
+        let status = self.status();
+        info!("configuration read anew: {status}");
+        notify::ready(&status);
+    }
+
+    /// In plain words: what is going on, and what is wrong.
+    fn status(&self) -> String {
+        let ports = self.ports.borrow();
+        let lines: BTreeSet<_> = ports
+            .values()
+            .flat_map(|(_, port)| port.pool.devices())
+            .collect();
+        let mut status = self.board.text(lines.len());
+        if let Some(problem) = self.config.borrow().problems.first() {
+            status.push_str("; the configuration has a mistake: ");
+            status.push_str(&problem.headline());
+        }
+        status
+    }
+
+    fn find(&self, name: &str) -> Result<Rc<Port>, String> {
+        if let Some((_, port)) = self.ports.borrow().get(name) {
+            return Ok(Rc::clone(port));
+        }
+        match self.config.borrow().port(name) {
+            Err(error) => Err(error.to_string()),
+            Ok(_) => Err(format!("port `{name}` is not in service")),
+        }
+    }
+
+    fn welcome(self: &Rc<Self>, socket: Socket, name: &str) {
+        let port = match self.find(name) {
+            Ok(port) => port,
+            Err(reason) => {
+                warn!(
+                    MESSAGE_ID = journal::PORT_DISABLED,
+                    MODEMD_PORT = name,
+                    "client refused: {reason}"
+                );
+                return;
+            }
+        };
+        let client = match Client::new(socket) {
+            Ok(client) => client,
+            Err(error) => {
+                debug!("{name}: a client left at once: {error}");
+                return;
+            }
+        };
+        let served = Served::new(self);
+        spawn_local(async move {
+            let server = &served.0;
+            let stop = server.stop.subscribe();
+            let Ok(()) = session::run(client, &port, &server.board, stop, || {
+                Ok::<_, Infallible>(())
+            })
+            .await;
+        });
+    }
+}
+
+/// Where the ports of a configuration listen, by their own account.
+#[must_use]
+pub fn endpoints(config: &Config) -> Vec<(String, Endpoint)> {
+    let ports = config.ports.iter();
+    ports
+        .flat_map(|port| port.listen.iter().map(|at| (port.name.clone(), at.clone())))
+        .collect()
+}
+
+/// The listening sockets, each with the task that accepts from it.
+struct Doors {
+    open: Vec<Door>,
+}
+
+struct Door {
+    /// What it was bound to, where we did that ourselves.
+    bound: Option<(String, Endpoint)>,
+    task: AbortHandle,
+}
+
+impl Doors {
+    fn new(server: &Rc<Server>, listeners: Vec<Listener>) -> io::Result<Doors> {
+        let mut bound = endpoints(&server.service.config).into_iter();
+        let mut doors = Doors { open: Vec::new() };
+        for listener in listeners {
+            let bound = if server.service.binds {
+                bound.next()
+            } else {
+                None
+            };
+            doors.add(server, listener, bound)?;
+        }
+        Ok(doors)
+    }
+
+    fn add(
+        &mut self,
+        server: &Rc<Server>,
+        listener: Listener,
+        bound: Option<(String, Endpoint)>,
+    ) -> io::Result<()> {
+        listener.socket.set_nonblocking(true)?;
+        let socket = watch(listener.socket)?;
+        let task = spawn_local(accept(Rc::clone(server), socket, listener.port)).abort_handle();
+        self.open.push(Door { bound, task });
+        Ok(())
+    }
+
+    /// Closes what the configuration does not name any more, and opens what is new in it.
+    fn follow(&mut self, server: &Rc<Server>, wanted: &[(String, Endpoint)]) {
+        self.open.retain(|door| match &door.bound {
+            Some(bound) if !wanted.contains(bound) => {
+                door.task.abort();
+                false
+            }
+            _ => true,
+        });
+        for (port, endpoint) in wanted {
+            let pair = (port.clone(), endpoint.clone());
+            if self
+                .open
+                .iter()
+                .any(|door| door.bound.as_ref() == Some(&pair))
+            {
+                continue;
+            }
+            let opened = listen::bind(endpoint)
+                .map_err(|error| error.to_string())
+                .and_then(|socket| {
+                    let port = port.clone();
+                    self.add(server, Listener { port, socket }, Some(pair))
+                        .map_err(|error| error.to_string())
+                });
+            if let Err(reason) = opened {
+                error!(MODEMD_PORT = port, "{port}: {reason}");
+            }
+        }
+    }
+}
+
+impl Drop for Doors {
+    fn drop(&mut self) {
+        for door in &self.open {
+            door.task.abort();
+        }
+    }
+}
+
+/// Accepts for ever.
+async fn accept(server: Rc<Server>, listener: AsyncFd<Socket>, port: String) {
+    let mut told = false;
+    loop {
+        // An error means that the runtime ends.
+        let Ok(mut ready) = listener.readable().await else {
+            return;
+        };
+        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
+            continue;
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                told = false;
+                server.welcome(socket, &port);
+            }
+            Err(error) if is_about_resources(&error) => {
+                if !told {
+                    warn!(
+                        MESSAGE_ID = journal::NO_RESOURCES,
+                        MODEMD_PORT = port,
+                        "{port}: clients have to wait: {error}"
+                    );
+                    told = true;
+                }
+                sleep(BREATHER).await;
+            }
+            // Whoever it was left before we came (`accept(2)`).
+            Err(error) => debug!("{port}: nobody to accept: {error}"),
+        }
+    }
+}
+
+fn is_about_resources(error: &io::Error) -> bool {
+    [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]
+        .iter()
+        .any(|&errno| error.raw_os_error() == Some(errno as i32))
+}

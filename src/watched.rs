@@ -1,0 +1,26 @@
+//! Descriptors that the event loop watches.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use socket2::Socket;
+use tokio::io::unix::AsyncFd;
+
+use crate::line::Tty;
+
+/// Something that owns one open descriptor, and keeps the same one open until it is dropped.
+pub(crate) trait OwnsDescriptor: AsRawFd {}
+
+impl OwnsDescriptor for OwnedFd {}
+impl OwnsDescriptor for Socket {}
+impl OwnsDescriptor for Tty {}
+
+/// Registers `inner`, which is in non-blocking mode, with the event loop of this thread.
+pub(crate) fn watch<T: OwnsDescriptor>(inner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: the implementors of `OwnsDescriptor` are known, none of them lets its descriptor be
+    // closed or exchanged while it lives, and none changes it in place.
+    #[allow(unsafe_code)]
+    unsafe {
+        Ok(AsyncFd::register(inner)?)
+    }
+}
