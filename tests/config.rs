@@ -59,8 +59,9 @@ fn settings(config: &Config) -> String {
         let idle_exit = display_duration(*idle_exit);
         writeln!(
             text,
-            "[server]\nlock_dir = {lock_dir:?}\nuser = {user:?}\ngroup = {group:?}\n\
-             idle_exit = {idle_exit:?}\n"
+            "[server]\nlock_dir = \"{}\"\nuser = {user:?}\ngroup = {group:?}\n\
+             idle_exit = {idle_exit:?}\n",
+            lock_dir.display()
         )
         .unwrap();
     }
@@ -102,11 +103,14 @@ fn outcome(config: &Config) -> String {
     let mut text = settings(config);
     for problem in &config.problems {
         match &problem.port {
-            Some(port) => writeln!(text, "# without port {port:?}:"),
-            None => writeln!(text, "# without any one port:"),
+            Some(port) => writeln!(text, "# port {port:?} is disabled:"),
+            None => writeln!(text, "# not about one port:"),
         }
         .unwrap();
         writeln!(text, "{problem}\n").unwrap();
+    }
+    if text.is_empty() {
+        text.push_str("# no ports, no problems");
     }
     text.trim_end().to_owned() + "\n"
 }
