@@ -90,7 +90,10 @@ pub(super) fn parse_within(
     );
     if duration < *range.start() {
         let message = format!("{} is too short here", quoted(text));
-        return Err(Mistake::new(message, format!("write at least `{least}`")));
+        return Err(Mistake::new(
+            message,
+            format!("write at least `{least}`, or leave the key out"),
+        ));
     }
     if duration > *range.end() {
         let message = format!("{} is too long here", quoted(text));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::problem::{Mistake, quoted};
@@ -38,7 +38,7 @@ impl Endpoint {
         let Some((host, port)) = text.rsplit_once(':') else {
             return match services.port(text)? {
                 0 => Err(Mistake::new(
-                    "port `0` is no port to be found at",
+                    "`0` is no port that a client could find",
                     "write for example `2006`, or `127.0.0.1:0` for whichever is free",
                 )),
                 port => Ok(Self::Port(port)),
@@ -114,14 +114,13 @@ fn no_address(text: &str, host: &str, port: &str) -> Mistake {
     if host.eq_ignore_ascii_case("localhost") {
         return no_address(format!("write `127.0.0.1:{port}` or `[::1]:{port}`"));
     }
-    if text.parse::<IpAddr>().is_ok() {
-        return Mistake::new(
-            format!("{} has no port", quoted(text)),
-            format!("write an IPv6 address in brackets, for example `[{text}]:2006`"),
-        );
+    if host.parse::<Ipv6Addr>().is_ok() {
+        let message = format!("{} is an IPv6 address without brackets", quoted(text));
+        return Mistake::new(message, format!("write `[{host}]:{port}`"));
     }
-    if host.parse::<IpAddr>().is_ok() {
-        return no_address(format!("write it in brackets: `[{host}]:{port}`"));
+    if text.parse::<Ipv6Addr>().is_ok() {
+        let message = format!("{} has no port", quoted(text));
+        return Mistake::new(message, format!("write for example `[{text}]:2006`"));
     }
     no_address(
         "write a number, for example `192.168.1.1:2006` or `[fd00::1]:2006`: names are not \
@@ -171,7 +170,8 @@ impl Services {
         let refuse = |why: &str, remedy: String| {
             Err(Mistake::new(format!("{} {why}", quoted(text)), remedy))
         };
-        let example = || "write for example `2006` or `127.0.0.1:2006`".to_owned();
+        let example =
+            || "write for example `2006`, `127.0.0.1:2006` or `/run/modem.sock`".to_owned();
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return match text.parse() {
                 // systemd takes no zeros in front: they would be octal elsewhere in its files.
@@ -278,7 +278,7 @@ mod tests {
             (":2006", "`2006` alone"),
             ("localhost:2006", "`127.0.0.1:2006`"),
             ("::1", "`[::1]:2006`"),
-            ("fd00::1:zzz", "`[fd00::1]:zzz`"),
+            ("fd00::1:2006", "`[fd00::1]:2006`"),
             ("[127.0.0.1]:2006", "`192.168.1.1:2006`"),
             ("desk.example.org:2006", "names are not looked up"),
             ("127.0.0.1:", "`2006`"),

@@ -28,7 +28,8 @@ impl FromStr for Host {
     type Err = Mistake;
 
     fn from_str(text: &str) -> Result<Self, Mistake> {
-        match text.to_ascii_lowercase().as_str() {
+        let word = text.strip_suffix('.').unwrap_or(text);
+        match word.to_ascii_lowercase().as_str() {
             "any" => return Ok(Self::Any),
             "localhost" => return Ok(Self::Localhost),
             _ => {}
@@ -260,6 +261,7 @@ mod tests {
     fn localhost_is_this_machine_and_not_a_name() {
         for address in ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"] {
             assert!(permits(&["localhost"], address), "{address}");
+            assert!(permits(&["Localhost."], address), "{address}");
         }
         assert!(!permits(&["localhost"], "192.168.1.1"));
         assert!(!allow(&["localhost"]).has_names());

@@ -88,3 +88,103 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
         remedy: remedy.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of its own for a test, gone at its end.
+    struct Etc(PathBuf);
+
+    impl Etc {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("modemd-{test}-{}", std::process::id()));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn load(&self) -> Config {
+            Config::load(&self.0.join("modemd.toml"))
+        }
+
+        /// The problems with this directory's name left out.
+        fn headlines(&self) -> Vec<String> {
+            let directory = format!("{}/", self.0.display());
+            let problems = self.load().problems.into_iter();
+            let headlines = problems.map(|p| p.headline().replace(&directory, ""));
+            headlines.collect()
+        }
+    }
+
+    impl Drop for Etc {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn port(name: &str) -> String {
+        format!("[ports.{name}]\ndevices = [\"/dev/{name}\"]\n")
+    }
+
+    #[test]
+    fn the_files_of_conf_d_are_read_in_the_order_of_their_names() {
+        let etc = Etc::new("order");
+        etc.write("modemd.toml", port("main"));
+        for name in ["20-b", "10-c", "30-a"] {
+            etc.write(&format!("conf.d/{name}.toml"), port(name));
+        }
+        etc.write("conf.d/.hidden.toml", "not read");
+        etc.write("conf.d/10-c.toml.dpkg-old", "not read");
+        etc.write("conf.d/toml", "not read");
+        let config = etc.load();
+        assert_eq!(config.problems, []);
+        let names: Vec<_> = config.ports.iter().map(|port| &port.name).collect();
+        assert_eq!(names, ["main", "10-c", "20-b", "30-a"]);
+    }
+
+    #[test]
+    fn a_missing_file_is_a_problem_and_the_others_are_read() {
+        let etc = Etc::new("missing");
+        etc.write("conf.d/more.toml", port("modem"));
+        let config = etc.load();
+        assert!(config.port("modem").is_ok());
+        assert_eq!(
+            etc.headlines(),
+            ["modemd.toml: cannot be read: No such file or directory (os error 2)"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_of_bearable_size_is_a_problem() {
+        let etc = Etc::new("unreadable");
+        etc.write("modemd.toml/file", "");
+        fs::create_dir(etc.0.join("conf.d")).unwrap();
+        std::os::unix::fs::symlink("nowhere", etc.0.join("conf.d/1.toml")).unwrap();
+        etc.write("conf.d/2.toml", vec![b'\n'; 1 << 21]);
+        assert_eq!(
+            etc.headlines(),
+            [
+                "modemd.toml: cannot be read: Is a directory (os error 21)",
+                "conf.d/1.toml: cannot be read: No such file or directory (os error 2)",
+                "conf.d/2.toml: cannot be read: file too large",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_conf_d_that_is_no_directory_is_a_problem() {
+        let etc = Etc::new("no-directory");
+        etc.write("modemd.toml", port("modem"));
+        etc.write("conf.d", "");
+        assert_eq!(
+            etc.headlines(),
+            ["conf.d: cannot be read: Not a directory (os error 20)"]
+        );
+    }
+}

@@ -126,3 +126,71 @@ impl fmt::Display for PortError {
 }
 
 impl std::error::Error for PortError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let files = [("modemd.toml".into(), text.as_bytes().to_vec())];
+        Config::parse(&files, &Services::default())
+    }
+
+    fn why_not(text: &str, name: &str) -> String {
+        config(text).port(name).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_port_with_a_mistake_is_told_from_one_that_is_not_there() {
+        let text = "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n[ports.fax]\ndevices = []\n";
+        assert_eq!(config(text).port("modem").unwrap().name, "modem");
+        assert_eq!(
+            why_not(text, "fax"),
+            "port `fax` is disabled: modemd.toml:4:11: ports.fax.devices: the list is empty"
+        );
+        assert_eq!(
+            why_not(text, "isdn"),
+            "port `isdn` is not in the configuration: its ports are `modem`"
+        );
+    }
+
+    #[test]
+    fn a_port_may_be_hidden_by_a_file_that_could_not_be_read() {
+        assert_eq!(
+            why_not("[ports.modem", "modem"),
+            "port `modem` is not in the configuration: perhaps it was not read, see \
+             modemd.toml:1:13: not TOML: unclosed table, expected `]`"
+        );
+    }
+
+    #[test]
+    fn without_ports_it_is_said_how_to_add_one() {
+        assert_eq!(
+            why_not("", "modem"),
+            "port `modem` is not in the configuration: it has no ports, add a [ports.NAME] with \
+             its `devices`"
+        );
+    }
+
+    #[test]
+    fn a_port_that_nobody_configured_lets_nobody_in() {
+        let port = Port::new("modem");
+        assert_eq!(port.allow.hosts(), []);
+        assert_eq!(port.line.to_string(), "115200,8,N,1");
+        assert_eq!(port.linger.as_secs(), 10);
+        assert_eq!(port.keepalive.as_secs(), 60);
+    }
+
+    #[test]
+    fn the_service_has_defaults_for_all_of_its_keys() {
+        let Server {
+            lock_dir,
+            user,
+            group,
+            idle_exit,
+        } = config("[server]\n").server;
+        assert_eq!(lock_dir.to_str(), Some("/run/lock"));
+        assert_eq!((user.as_str(), group.as_str()), ("modemd", "dialout"));
+        assert_eq!(idle_exit.as_secs(), 300);
+    }
+}

@@ -152,12 +152,18 @@ impl Port {
                         value,
                         |text| Endpoint::parse(text, services),
                         Endpoint::overlaps,
+                        "leave one of them out: `2006` or `[::]:2006` is every address, of IPv4 too",
                     );
                 }
                 "devices" => {
                     pool = true;
-                    (port.devices, _) =
-                        section.distinct_list(name, value, absolute_path, PathBuf::eq);
+                    (port.devices, _) = section.distinct_list(
+                        name,
+                        value,
+                        absolute_path,
+                        PathBuf::eq,
+                        "leave one of them out",
+                    );
                 }
                 "line" => set(&mut port.line, section.string(name, value, str::parse)),
                 "allow" => {
@@ -184,7 +190,8 @@ impl Port {
                         parse_within(text, SECOND..=LONGEST_KEEPALIVE)
                     }),
                 ),
-                _ => section.unknown(key),
+                // That is not missing which is only misspelt.
+                _ => pool |= section.unknown(key, None) == Some("devices"),
             }
         }
         if !pool {

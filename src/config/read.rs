@@ -70,7 +70,7 @@ impl Reading {
         let mut file = Section::new(&source, "", None, KEYS);
         let table = match encoding {
             Some(mistake) => Err(mistake),
-            None => DeTable::parse(source.text()).map_err(|error| syntax(&source, &error)),
+            None => table(&source),
         };
         match table {
             Err((span, mistake)) => file.report("", span, mistake),
@@ -83,7 +83,9 @@ impl Reading {
                                 self.port(&source, name, value, services);
                             }
                         }
-                        _ => file.unknown(key),
+                        name => {
+                            file.unknown(key, hint(name, value.get_ref()));
+                        }
                     }
                 }
             }
@@ -107,7 +109,14 @@ impl Reading {
         services: &Services,
     ) {
         let header = name.span();
+        let key = name;
         let name = name.get_ref().as_ref();
+        if !value.get_ref().is_table() && is_port_key(name) {
+            let mut ports = Section::new(source, "ports", None, &[]);
+            ports.unknown(key, hint(name, value.get_ref()));
+            self.problems.append(&mut ports.problems);
+            return;
+        }
         let mut section = match port::check_name(name) {
             Ok(()) => Section::new(source, format!("ports.{name}"), Some(name), port::KEYS),
             Err(mistake) => {
@@ -162,19 +171,19 @@ impl Reading {
             for (endpoint, place) in later.port.listen.iter().zip(&later.endpoints) {
                 let first = others().find(|(earlier, _)| endpoint.overlaps(earlier));
                 if let Some((earlier, Place { file, line, .. })) = first {
-                    let whole = if earlier == endpoint {
-                        String::new()
+                    let why = if earlier == endpoint {
+                        "is taken:".to_owned()
                     } else {
-                        format!(" as part of `{earlier}`")
+                        format!("clashes with `{earlier}`,")
                     };
                     self.problems.push(Problem {
                         port: Some(later.port.name.clone()),
                         place: Some(place.clone()),
                         message: format!(
-                            "ports.{}.listen: `{endpoint}` is taken: first used in {}:{line}",
+                            "ports.{}.listen: `{endpoint}` {why} first used in {}:{line}",
                             later.port.name,
                             file.display(),
-                        ) + &whole,
+                        ),
                         remedy: "give each port an endpoint of its own".to_owned(),
                     });
                 }
@@ -183,12 +192,37 @@ impl Reading {
     }
 }
 
-/// A file that is not TOML.
-fn syntax(source: &Source<'_>, error: &toml::de::Error) -> (Range<usize>, Mistake) {
-    let end = source.text().len();
-    let mistake = Mistake::new(
-        format!("not TOML: {}", error.message()),
-        "mend this first: until then nothing in this file is used",
-    );
-    (error.span().unwrap_or(end..end), mistake)
+/// What is in the file, or the first of what makes it something else than TOML.
+///
+/// `toml` reports what it notices last first at times: a list that does not end because a string
+/// in it does not.
+fn table<'s>(source: &'s Source<'_>) -> Result<Spanned<DeTable<'s>>, (Range<usize>, Mistake)> {
+    let text = source.text();
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let span = |error: &toml::de::Error| error.span().unwrap_or(text.len()..text.len());
+    let by_place = |error: &&toml::de::Error| (span(error).start, span(error).end);
+    let Some(first) = errors.iter().rev().min_by_key(by_place) else {
+        return Ok(table);
+    };
+    let remedy = if first.message() == "duplicate key" {
+        "a key, or a `[ports.NAME]`, can be in a file once; until this is mended nothing in it is \
+         used"
+    } else {
+        "until this is mended nothing in this file is used"
+    };
+    let message = format!("not TOML: {}", first.message());
+    Err((span(first), Mistake::new(message, remedy)))
+}
+
+fn is_port_key(name: &str) -> bool {
+    port::KEYS.iter().any(|(key, _)| *key == name)
+}
+
+/// Where a key belongs that somebody wrote too far up.
+fn hint(name: &str, value: &DeValue<'_>) -> Option<String> {
+    if is_port_key(name) {
+        return Some(format!("write `{name}` below a `[ports.NAME]`"));
+    }
+    let port = value.is_table() && port::check_name(name).is_ok();
+    port.then(|| format!("did you mean `[ports.{name}]`?"))
 }

@@ -57,18 +57,26 @@ impl<'f> Section<'f> {
         });
     }
 
-    /// Notes a key that this table does not have.
-    pub(super) fn unknown(&mut self, key: &Spanned<DeString<'_>>) {
+    /// Notes a key that this table does not have, and returns which was most likely meant. If
+    /// none is likely, `hint` is the remedy.
+    pub(super) fn unknown(
+        &mut self,
+        key: &Spanned<DeString<'_>>,
+        hint: Option<String>,
+    ) -> Option<&'static str> {
         let known = || self.known.iter().map(|(name, _)| *name);
-        let remedy = match nearest(key.get_ref(), known()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!(
-                "the keys here are `{}`",
-                known().collect::<Vec<_>>().join("`, `")
-            ),
+        let meant = nearest(key.get_ref(), known());
+        let remedy = match (meant, hint) {
+            (Some(name), _) => format!("did you mean `{name}`?"),
+            (None, Some(hint)) => hint,
+            (None, None) => {
+                let known: Vec<_> = known().collect();
+                format!("the keys here are `{}`", known.join("`, `"))
+            }
         };
         let message = format!("{} is not a key", quoted(key.get_ref()));
         self.report("", key.span(), Mistake::new(message, remedy));
+        meant
     }
 
     /// What `parse` makes of a string.
@@ -122,14 +130,15 @@ impl<'f> Section<'f> {
         Some(items.iter().filter_map(item).collect())
     }
 
-    /// A [`list`](Self::list) of at least one, no two of which may be the `same`; apart, the items
-    /// and their places.
+    /// A [`list`](Self::list) of at least one, no two of which may be the `same`, for which
+    /// `remedy` is if they are written differently; apart, the items and their places.
     pub(super) fn distinct_list<T>(
         &mut self,
         key: &str,
         value: &Spanned<DeValue<'_>>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
         same: impl Fn(&T, &T) -> bool,
+        remedy: &str,
     ) -> (Vec<T>, Vec<Range<usize>>) {
         let list = self.list(key, value, parse).unwrap_or_default();
         if let DeValue::Array(items) = value.get_ref()
@@ -140,17 +149,16 @@ impl<'f> Section<'f> {
         }
         for (n, (later, span)) in list.iter().enumerate() {
             if let Some((_, first)) = list[..n].iter().find(|(earlier, _)| same(earlier, later)) {
-                let text = |span: &Range<usize>| self.source.one_line(span.clone());
-                let (text, first) = (
-                    text(span).unwrap_or("this"),
-                    text(first).unwrap_or("another"),
-                );
-                let message = if text == first {
-                    format!("`{text}` is there twice")
-                } else {
-                    format!("`{text}` is the same as, or part of, `{first}`")
+                let text = |span: &Range<usize>| {
+                    let text = self.source.one_line(span.clone()).unwrap_or_default();
+                    quoted(text.trim_matches(['"', '\'']))
                 };
-                let mistake = Mistake::new(message, "leave one of them out");
+                let (text, first) = (text(span), text(first));
+                let mistake = if text == first {
+                    Mistake::new(format!("{text} is there twice"), "leave one of them out")
+                } else {
+                    Mistake::new(format!("{text} clashes with {first}"), remedy)
+                };
                 self.report(key, span.clone(), mistake);
             }
         }

@@ -61,7 +61,9 @@ impl Server {
                         section.string(name, value, |text| parse_within(text, SECOND..=365 * DAY));
                     set(&mut self.idle_exit, idle_exit);
                 }
-                _ => section.unknown(key),
+                _ => {
+                    section.unknown(key, None);
+                }
             }
         }
     }
@@ -70,7 +72,8 @@ impl Server {
 /// The name of a user or a group. Whether there is one of that name is known when it is needed.
 fn account(text: &str) -> Result<String, Mistake> {
     let fine = |c: char| !c.is_whitespace() && !c.is_control() && !":/,".contains(c);
-    if text.is_empty() || !text.chars().all(fine) {
+    let number = text.chars().all(|c| c.is_ascii_digit());
+    if number || !text.chars().all(fine) {
         return Err(Mistake::new(
             format!("{} cannot be the name of a user or group", quoted(text)),
             "write a name from /etc/passwd or /etc/group, for example `modemd` or `dialout`",

@@ -21,8 +21,12 @@ impl<'f> Source<'f> {
             // Until here the bytes and their replacement are the same.
             let start = error.valid_up_to();
             let message = format!("byte 0x{:02X} is not UTF-8", bytes[start]);
-            let remedy = "save the file as UTF-8, for example with `iconv -t UTF-8`; \
-                          until then nothing in it is used";
+            let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+            let remedy = format!(
+                "save the file as UTF-8, for example with `iconv -f {} -t UTF-8`; until then \
+                 nothing in it is used",
+                if utf16 { "UTF-16" } else { "ISO-8859-1" }
+            );
             (start..start + 1, Mistake::new(message, remedy))
         });
         (Self { file, text }, mistake)

@@ -1,0 +1,25 @@
+//! No bytes make the configuration's reader panic, and what it says can be printed.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use modemd::config::{Config, Services};
+
+fuzz_target!(|data: &[u8]| {
+    // A NUL, which no configuration has, parts the main file from one of `conf.d` and that from
+    // the services.
+    let mut parts = data.splitn(3, |byte| *byte == 0);
+    let mut part = || parts.next().unwrap_or_default().to_vec();
+    let files = [
+        ("modemd.toml".into(), part()),
+        ("conf.d/more.toml".into(), part()),
+    ];
+    let services = Services::parse(&String::from_utf8_lossy(&part()));
+    let config = Config::parse(&files, &services);
+    for problem in &config.problems {
+        assert!(problem.to_string().lines().count() >= 2);
+    }
+    for port in &config.ports {
+        assert!(!port.devices.is_empty());
+        assert!(config.port(&port.name).is_ok());
+    }
+});

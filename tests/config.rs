@@ -1,0 +1,241 @@
+//! Configuration cases: each folder in `tests/config` is one, with the files as they would stand
+//! in `/etc/modemd`, perhaps a `services` as in `/etc`, and what comes of them in `expected`.
+//!
+//! A new case is files only; `UPDATE_EXPECTED=1 cargo test --test config` writes its `expected`
+//! (and those of all others), to be read before it is committed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use modemd::config::{Busy, Config, Port, Problem, Server, Services, display_duration};
+use proptest::prelude::*;
+
+/// The folders with cases.
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+    let folders = fs::read_dir(root).unwrap().map(|e| e.unwrap().path());
+    let mut cases: Vec<_> = folders.filter(|path| path.is_dir()).collect();
+    cases.sort();
+    cases
+}
+
+/// A case's files under the names that stand in `expected`.
+fn files(case: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut names = vec![PathBuf::from("modemd.toml")];
+    if let Ok(directory) = fs::read_dir(case.join("conf.d")) {
+        let entries = directory.map(|e| Path::new("conf.d").join(e.unwrap().file_name()));
+        names.extend(entries);
+        names[1..].sort();
+    }
+    let with_bytes = |name: PathBuf| {
+        let bytes = fs::read(case.join(&name)).unwrap();
+        (name, bytes)
+    };
+    names.into_iter().map(with_bytes).collect()
+}
+
+fn services(case: &Path) -> Services {
+    Services::parse(&fs::read_to_string(case.join("services")).unwrap_or_default())
+}
+
+fn quoted_list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items = items
+        .into_iter()
+        .map(|item| format!("{:?}", item.to_string()));
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// All settings, defaults too, as a file that has the same.
+fn settings(config: &Config) -> String {
+    let mut text = String::new();
+    if config.server != Server::default() {
+        let Server {
+            lock_dir,
+            user,
+            group,
+            idle_exit,
+        } = &config.server;
+        let idle_exit = display_duration(*idle_exit);
+        writeln!(
+            text,
+            "[server]\nlock_dir = \"{}\"\nuser = {user:?}\ngroup = {group:?}\n\
+             idle_exit = {idle_exit:?}\n",
+            lock_dir.display()
+        )
+        .unwrap();
+    }
+    for port in &config.ports {
+        writeln!(text, "{}", port_settings(port)).unwrap();
+    }
+    text
+}
+
+fn port_settings(port: &Port) -> String {
+    let mut lines = vec![format!("[ports.{:?}]", port.name)];
+    if !port.listen.is_empty() {
+        lines.push(format!("listen = {}", quoted_list(&port.listen)));
+    }
+    let devices = port.devices.iter().map(|path| path.display());
+    lines.push(format!("devices = {}", quoted_list(devices)));
+    lines.push(format!("line = \"{}\"", port.line));
+    lines.push(format!("allow = {}", quoted_list(port.allow.hosts())));
+    lines.push(format!("protocol = \"{}\"", port.protocol));
+    match port.busy {
+        Busy::Refuse => lines.push("busy = \"refuse\"".to_owned()),
+        Busy::Wait(time) => {
+            lines.push("busy = \"wait\"".to_owned());
+            lines.push(format!("wait = \"{}\"", display_duration(time)));
+        }
+    }
+    if let Some(time) = port.idle_timeout {
+        lines.push(format!("idle_timeout = \"{}\"", display_duration(time)));
+    }
+    lines.push(format!("linger = \"{}\"", display_duration(port.linger)));
+    lines.push(format!(
+        "keepalive = \"{}\"",
+        display_duration(port.keepalive)
+    ));
+    lines.join("\n") + "\n"
+}
+
+fn outcome(config: &Config) -> String {
+    let mut text = settings(config);
+    for problem in &config.problems {
+        match &problem.port {
+            Some(port) => writeln!(text, "# port {port:?} is disabled:"),
+            None => writeln!(text, "# not about one port:"),
+        }
+        .unwrap();
+        writeln!(text, "{problem}\n").unwrap();
+    }
+    if text.is_empty() {
+        text.push_str("# no ports, no problems");
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+#[test]
+fn each_folder_gives_what_it_expects() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut differences = String::new();
+    for case in cases() {
+        let name = case.file_name().unwrap().display().to_string();
+        let outcome = outcome(&Config::parse(&files(&case), &services(&case)));
+        let expected = case.join("expected");
+        if update {
+            fs::write(expected, &outcome).unwrap();
+            continue;
+        }
+        match fs::read_to_string(expected) {
+            Err(error) => writeln!(
+                differences,
+                "tests/config/{name}/expected: {error}\n  write it with UPDATE_EXPECTED=1"
+            )
+            .unwrap(),
+            Ok(expected) if expected == outcome => {}
+            Ok(expected) => {
+                writeln!(differences, "tests/config/{name} (- expected, + is):").unwrap();
+                differences += &difference(&expected, &outcome);
+            }
+        }
+    }
+    assert!(differences.is_empty(), "\n{differences}");
+}
+
+/// The lines between those that both texts begin and end with.
+fn difference(expected: &str, is: &str) -> String {
+    let (mut expected, mut is): (Vec<_>, Vec<_>) =
+        (expected.lines().collect(), is.lines().collect());
+    while !expected.is_empty() && expected.last() == is.last() {
+        expected.pop();
+        is.pop();
+    }
+    let same = expected.iter().zip(&is).take_while(|(a, b)| a == b).count();
+    let minus = expected[same..].iter().map(|line| format!("  -{line}\n"));
+    let plus = is[same..].iter().map(|line| format!("  +{line}\n"));
+    minus.chain(plus).collect()
+}
+
+#[test]
+fn settings_written_out_read_back_the_same() {
+    for case in cases() {
+        let config = Config::parse(&files(&case), &services(&case));
+        let text = settings(&config).into_bytes();
+        let again = Config::parse(&[("again.toml".into(), text)], &Services::default());
+        assert_eq!(again.problems, [], "{}", case.display());
+        assert_eq!((again.server, again.ports), (config.server, config.ports));
+    }
+}
+
+/// What holds for the problems of any files: the place is in its file, and the line shown is the
+/// line that is there.
+fn check_places(files: &[(PathBuf, Vec<u8>)], problems: &[Problem]) {
+    for problem in problems {
+        let place = problem.place.as_ref().expect("these files could be read");
+        let (_, bytes) = files.iter().find(|(path, _)| *path == place.file).unwrap();
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.split('\n').nth(place.line - 1).unwrap();
+        let line = line
+            .strip_suffix('\r')
+            .unwrap_or(line)
+            .trim_start_matches('\u{feff}');
+        let shown = place.text.trim_start_matches('\u{feff}');
+        assert_eq!(shown.chars().count(), line.chars().count(), "{problem}");
+        assert!(place.column >= 1 && place.width >= 1, "{problem}");
+        let beyond = place.text.chars().count() + 2;
+        assert!(place.column + place.width <= beyond, "{problem}");
+        // A headline, a line of the file, a caret, a remedy: nothing breaks out of its line.
+        assert_eq!(problem.to_string().lines().count(), 4, "{problem}");
+    }
+}
+
+/// A good file with every key, to be spoilt.
+const GOOD: &str = include_str!("config/good-every-key/modemd.toml");
+
+proptest! {
+    #[test]
+    fn no_bytes_are_too_strange(bytes: Vec<u8>) {
+        let files = [("modemd.toml".into(), bytes)];
+        check_places(&files, &Config::parse(&files, &Services::default()).problems);
+    }
+
+    #[test]
+    fn no_text_is_too_strange(text in "(\\PC|[\\[\\]=\"#.,\t\r\n]|ports|server|devices)*") {
+        let files = [("modemd.toml".into(), text.into_bytes())];
+        check_places(&files, &Config::parse(&files, &Services::default()).problems);
+    }
+
+    #[test]
+    fn a_spoilt_file_is_told_of_at_a_place_inside_it(
+        at: proptest::sample::Index,
+        taken in 0_usize..12,
+        put in "(\\PC|[\\[\\]=\"#.,\t\r\n0-9]){0,6}",
+    ) {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        let end = (at + taken).min(bytes.len());
+        bytes.splice(at..end, put.into_bytes());
+        let files = [("modemd.toml".into(), bytes)];
+        check_places(&files, &Config::parse(&files, &Services::default()).problems);
+    }
+
+    #[test]
+    fn one_wrong_port_is_one_port_less(wrong in "[a-z]{0,8}") {
+        prop_assume!(wrong != "raw");
+        let text = format!(
+            "[ports.first]\ndevices = [\"/dev/ttyS0\"]\n\
+             [ports.second]\nprotocol = \"{wrong}\"\ndevices = [\"/dev/ttyS1\"]\n\
+             [ports.third]\ndevices = [\"/dev/ttyS2\"]\n"
+        );
+        let files = [("modemd.toml".into(), text.into_bytes())];
+        let config = Config::parse(&files, &Services::default());
+        let names: Vec<_> = config.ports.iter().map(|port| port.name.as_str()).collect();
+        prop_assert_eq!(names, ["first", "third"]);
+        // The caret is below the value, with its quotes.
+        let place = config.problems[0].place.as_ref().unwrap();
+        let below: String =
+            place.text.chars().skip(place.column - 1).take(place.width).collect();
+        prop_assert_eq!(below, format!("\"{wrong}\""));
+    }
+}
