@@ -1,0 +1,5 @@
+//! modemd as a whole, with real programs at both ends: one binary, a module for each subject.
+
+mod support;
+
+mod relay;
