@@ -90,6 +90,7 @@ pub fn from_systemd() -> Result<Handed, ActivationError> {
 
 /// Takes the socket that inetd put on standard input: a client with `nowait`, a listening socket
 /// with `wait` (`inetd(8)`). A terminal or a pipe is neither.
+#[must_use]
 pub fn from_inetd(port: &str) -> Handed {
     let Some(socket) = stdin_socket() else {
         return Handed::Nothing;

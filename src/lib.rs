@@ -16,6 +16,7 @@
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
+//! | [`control`] | `modemctl` |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
 //! A byte of a client: the kernel wakes the event loop (one thread, all sessions), the session's
@@ -33,6 +34,7 @@ pub mod claim;
 pub mod client;
 pub mod command_line;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod demo;
 pub mod journal;

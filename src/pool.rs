@@ -164,7 +164,7 @@ impl Pool {
 
     fn try_line(&self, device: &Path) -> Result<Line, Unavailable> {
         let opened = Claim::take(device, &self.locks)
-            .and_then(|claim| Line::open(device, &self.settings, claim));
+            .and_then(|claim| Line::open(device, self.settings, claim));
         if let Err(broken @ Unavailable::Broken { .. }) = &opened {
             let mut failed = self.failed.borrow_mut();
             if !failed.iter().any(|(path, _)| path == device) {

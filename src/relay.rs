@@ -199,9 +199,9 @@ impl Relay<'_> {
             }
             let step = tokio::select! {
                 ready = client.readable(), if !self.client_closed && self.to_line.is_clear() => {
-                    self.from_client(ready).await
+                    self.client_turn(ready).await
                 }
-                ready = line.readable(), if self.to_client.is_clear() => self.from_line(ready).await,
+                ready = line.readable(), if self.to_client.is_clear() => self.line_turn(ready).await,
                 ready = line.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready),
                 ready = client.writable(), if !self.to_client.is_clear() => {
                     self.kept_to_client(ready)
@@ -218,7 +218,7 @@ impl Relay<'_> {
         }
     }
 
-    async fn from_client(
+    async fn client_turn(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
     ) -> Result<(), End> {
@@ -245,7 +245,7 @@ impl Relay<'_> {
         Ok(())
     }
 
-    async fn from_line(
+    async fn line_turn(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Tty>>,
     ) -> Result<(), End> {

@@ -69,6 +69,7 @@ struct Clients {
     changed: Notify,
 }
 
+/// One of them, until dropped.
 struct Served(Rc<Server>);
 
 impl Served {
@@ -236,12 +237,11 @@ impl Server {
         };
         let served = Served::new(self);
         spawn_local(async move {
-            let server = &served.0;
+            let Served(server) = &served;
             let stop = server.stop.subscribe();
-            let Ok(()) = session::run(client, &port, &server.board, stop, || {
-                Ok::<_, Infallible>(())
-            })
-            .await;
+            // The privileges went before there was anybody to serve.
+            let nothing_left = || Ok::<_, Infallible>(());
+            let Ok(()) = session::run(client, &port, &server.board, stop, nothing_left).await;
         });
     }
 }

@@ -4,9 +4,9 @@
 //! only removed while it still says that it is ours (FHS 3.0, section 5.9).
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,13 +117,11 @@ impl Temporary {
         // A leftover of an earlier process with our pid, which is not running: we are.
         let _ = fs::remove_file(&path);
         let mut file = as_owner(owner, || {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o644)
-                .open(&path)
+            OpenOptions::new().write(true).create_new(true).open(&path)
         })?;
         let temporary = Temporary { path };
+        // Whatever our umask is: a lock that others cannot read tells them nothing.
+        file.set_permissions(Permissions::from_mode(0o644))?;
         file.write_all(format!("{:10}\n", our_pid()).as_bytes())?;
         Ok(temporary)
     }
@@ -191,19 +189,17 @@ fn stale_pid(path: &Path) -> Result<Option<i32>, LockFileError> {
 }
 
 /// The pid in a lock file: the first word in ASCII, or four octets in the machine's order as some
-/// old programs write it. A pid has at most 22 bits (`PID_MAX_LIMIT` in the kernel's
-/// `threads.h`), so four ASCII digits never pass for a binary one.
+/// old programs write it. A pid has at most 22 bits (`PID_MAX_LIMIT` in the kernel's `threads.h`),
+/// so a binary one always has an octet that is zero, and text never has.
 fn pid_in(content: &[u8]) -> Option<i32> {
     const PID_MAX: i32 = 1 << 22;
-    let ascii = || {
+    let pid = if content.contains(&0) {
+        i32::from_ne_bytes(content.try_into().ok()?)
+    } else {
         let text = std::str::from_utf8(content).ok()?;
-        text.split_ascii_whitespace().next()?.parse().ok()
+        text.split_ascii_whitespace().next()?.parse().ok()?
     };
-    let binary = || Some(i32::from_ne_bytes(content.try_into().ok()?));
-    [ascii(), binary()]
-        .into_iter()
-        .flatten()
-        .find(|pid| (1..=PID_MAX).contains(pid))
+    (1..=PID_MAX).contains(&pid).then_some(pid)
 }
 
 fn is_alive(pid: i32) -> bool {

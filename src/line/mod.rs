@@ -75,7 +75,7 @@ impl Line {
     /// Opens `device`, which `claim` holds, and puts `settings` into force.
     ///
     /// Must be called in a tokio runtime. Nothing that the modem said before is left to be read.
-    pub fn open(device: &Path, settings: &LineSettings, claim: Claim) -> Result<Line, Unavailable> {
+    pub fn open(device: &Path, settings: LineSettings, claim: Claim) -> Result<Line, Unavailable> {
         let broken = |why: String| Unavailable::broken(device, why);
         let file = open_serial(device)?;
         claim.secure(&file)?;
@@ -122,7 +122,7 @@ impl Line {
             .map_err(|errno| format!("cannot be set to raw mode: {}", errno.desc()))
     }
 
-    fn set_up(&mut self, settings: &LineSettings) -> Result<(), String> {
+    fn set_up(&mut self, settings: LineSettings) -> Result<(), String> {
         let port = &mut self.tty.get_mut().0;
         port.set_baud_rate(settings.baud)
             .and_then(|()| port.set_data_bits(data_bits(settings.data_bits)))
@@ -134,7 +134,7 @@ impl Line {
 
     /// `tcsetattr(3)` succeeds when any of the changes could be made, so what counts is what is in
     /// force afterwards.
-    fn verify(&self, asked: &LineSettings) -> Result<(), String> {
+    fn verify(&self, asked: LineSettings) -> Result<(), String> {
         let port = &self.tty.get_ref().0;
         let in_force = |what, value: String| {
             Err(format!(
