@@ -1,7 +1,7 @@
 //! Who is on which line now, for `systemctl status`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -44,16 +44,17 @@ impl Board {
         self.changed.notified().await;
     }
 
-    /// Whether no session runs.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.seats.borrow().is_empty()
-    }
-
     /// In plain words: `1 of 2 lines in use: /dev/ttyS1 by 192.168.2.1:50112`.
-    #[must_use]
-    pub fn text(&self, lines: usize) -> String {
+    ///
+    /// `configured` are the lines that could be in use; one that left the configuration counts for
+    /// as long as a session is on it.
+    pub fn text<'a>(&self, configured: impl IntoIterator<Item = &'a PathBuf>) -> String {
         let seats = self.seats.borrow();
+        let lines: BTreeSet<&PathBuf> = configured
+            .into_iter()
+            .chain(seats.values().map(|(device, _)| device))
+            .collect();
+        let lines = lines.len();
         let noun = if lines == 1 { "line" } else { "lines" };
         let mut text = format!("{} of {lines} {noun} in use", seats.len());
         for (number, (device, peer)) in seats.values().take(NAMED).enumerate() {
@@ -82,26 +83,43 @@ mod tests {
         Peer::Network(([192, 168, 2, 1], port).into())
     }
 
+    fn lines(count: u16) -> Vec<PathBuf> {
+        (1..=count)
+            .map(|n| format!("/dev/ttyS{n}").into())
+            .collect()
+    }
+
     #[test]
     fn the_board_says_who_is_on_which_line() {
         let board = Board::default();
-        assert_eq!(board.text(1), "0 of 1 line in use");
+        assert_eq!(board.text(&lines(1)), "0 of 1 line in use");
         let seat = board.enter(1, Path::new("/dev/ttyS1"), peer(50112));
         assert_eq!(
-            board.text(2),
+            board.text(&lines(2)),
             "1 of 2 lines in use: /dev/ttyS1 by 192.168.2.1:50112"
         );
         drop(seat);
-        assert!(board.is_empty());
+        assert_eq!(board.text(&lines(2)), "0 of 2 lines in use");
+    }
+
+    #[test]
+    fn a_line_that_left_the_configuration_counts_while_somebody_is_on_it() {
+        let board = Board::default();
+        let _seat = board.enter(1, Path::new("/dev/ttyS9"), peer(1));
+        assert_eq!(
+            board.text(&[]),
+            "1 of 1 line in use: /dev/ttyS9 by 192.168.2.1:1"
+        );
     }
 
     #[test]
     fn a_crowded_board_names_some_and_counts_the_others() {
         let board = Board::default();
         let _seats: Vec<_> = (1..=5)
-            .map(|n| board.enter(n.into(), Path::new("/dev/ttyS1"), peer(n)))
+            .map(|n| board.enter(n.into(), &lines(5)[usize::from(n) - 1], peer(n)))
             .collect();
-        assert!(board.text(9).starts_with("5 of 9 lines in use: "));
-        assert!(board.text(9).ends_with(" and 2 more"));
+        let text = board.text(&lines(9));
+        assert!(text.starts_with("5 of 9 lines in use: "), "{text}");
+        assert!(text.ends_with(" and 2 more"), "{text}");
     }
 }

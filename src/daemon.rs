@@ -100,9 +100,6 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
     let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let listeners = match handed {
         Handed::Client(socket) => {
-            for problem in &config.problems {
-                error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
-            }
             let port = only_port(&config, options.port.as_deref())?;
             let admission = Admission::Listed(port.allow.clone());
             return serve_one(socket, port, &config, admission, &privileges);
@@ -288,7 +285,7 @@ fn serve_one(
             tokio::select! {
                 done = &mut session => return done.map_err(not_permitted),
                 _ = terminate.recv() => drop(stop.send_replace(true)),
-                () = board.changed() => notify::status(&board.text(port.pool.devices().len())),
+                () = board.changed() => notify::status(&board.text(port.pool.devices())),
             }
         }
     })?

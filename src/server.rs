@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
@@ -194,11 +194,8 @@ impl Server {
     /// In plain words: what is going on, and what is wrong.
     fn status(&self) -> String {
         let ports = self.ports.borrow();
-        let lines: BTreeSet<_> = ports
-            .values()
-            .flat_map(|(_, port)| port.pool.devices())
-            .collect();
-        let mut status = self.board.text(lines.len());
+        let lines = ports.values().flat_map(|(_, port)| port.pool.devices());
+        let mut status = self.board.text(lines);
         if let Some(problem) = self.config.borrow().problems.first() {
             status.push_str("; the configuration has a mistake: ");
             status.push_str(&problem.headline());
@@ -237,11 +234,11 @@ impl Server {
         };
         let served = Served::new(self);
         spawn_local(async move {
-            let Served(server) = &served;
-            let stop = server.stop.subscribe();
+            let Served(of) = &served;
+            let stop = of.stop.subscribe();
             // The privileges went before there was anybody to serve.
             let nothing_left = || Ok::<_, Infallible>(());
-            let Ok(()) = session::run(client, &port, &server.board, stop, nothing_left).await;
+            let Ok(()) = session::run(client, &port, &of.board, stop, nothing_left).await;
         });
     }
 }
