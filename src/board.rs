@@ -50,10 +50,11 @@ impl Board {
     /// as long as a session is on it.
     pub fn text<'a>(&self, configured: impl IntoIterator<Item = &'a PathBuf>) -> String {
         let seats = self.seats.borrow();
-        let lines: BTreeSet<&PathBuf> = configured
-            .into_iter()
-            .chain(seats.values().map(|(device, _)| device))
-            .collect();
+        let mut lines: BTreeSet<&Path> =
+            seats.values().map(|(device, _)| device.as_path()).collect();
+        for device in configured {
+            lines.insert(device);
+        }
         let lines = lines.len();
         let noun = if lines == 1 { "line" } else { "lines" };
         let mut text = format!("{} of {lines} {noun} in use", seats.len());
