@@ -1,3 +1,4 @@
 //! modemd shares serial lines with the network.
 pub mod at;
 pub mod config;
+pub mod demo;

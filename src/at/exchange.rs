@@ -90,17 +90,20 @@ impl Exchange {
         self.lines[line].modem.set_terminal_ready(true);
     }
 
-    /// The terminal is gone (DTR off). What the modem had to tell it is lost.
+    /// The terminal is gone (DTR off).
     pub fn terminal_gone(&mut self, line: usize, now: Instant) {
         self.advance(now);
         self.lines[line].modem.set_terminal_ready(false);
-        self.discard_output(line, now);
+        self.settle(line, now);
     }
 
-    /// Whether the modem knows of a terminal on this line.
-    #[must_use]
-    pub fn has_terminal(&self, line: usize) -> bool {
-        self.lines[line].modem.is_terminal_ready()
+    /// Throws away what the modem has to say at this moment: nobody is there to read it.
+    pub fn discard_output(&mut self, line: usize, now: Instant) {
+        let modem = &mut self.lines[line].modem;
+        while !modem.output().is_empty() {
+            modem.sent(modem.output().len());
+        }
+        self.settle(line, now);
     }
 
     /// When [`Self::advance`] is to be called at the latest; `None` if time changes nothing.
@@ -125,15 +128,6 @@ impl Exchange {
                 self.advance_call(call, due);
             }
         }
-    }
-
-    fn discard_output(&mut self, line: usize, now: Instant) {
-        let mut waiting = self.output(line).len();
-        while waiting > 0 {
-            self.lines[line].modem.sent(waiting);
-            waiting = self.output(line).len();
-        }
-        self.settle(line, now);
     }
 
     /// Works off what the modem wants and moves what its call can carry.

@@ -182,12 +182,6 @@ impl Modem {
         }
     }
 
-    /// Whether there is a terminal, as far as the modem was told.
-    #[must_use]
-    pub fn is_terminal_ready(&self) -> bool {
-        self.terminal_ready
-    }
-
     // Time.
 
     /// When [`Self::advance`] is to be called at the latest; `None` if time changes nothing.

@@ -80,5 +80,6 @@ impl Desk {
 
     fn hang_up_terminal(&mut self, line: usize) {
         self.exchange.terminal_gone(line, self.now);
+        self.exchange.discard_output(line, self.now);
     }
 }

@@ -50,9 +50,10 @@ proptest! {
             }
             whole.wait(*milliseconds);
             cut.wait(*milliseconds);
-            for line in 0..3 {
-                heard[0][line].extend(whole.read(line));
-                heard[1][line].extend(cut.read(line));
+            for (heard, desk) in heard.iter_mut().zip([&mut whole, &mut cut]) {
+                for (line, heard) in heard.iter_mut().enumerate() {
+                    heard.extend(desk.read(line));
+                }
             }
         }
         let [whole, cut] = &heard;
