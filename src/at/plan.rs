@@ -20,6 +20,17 @@ const MODEMS: u32 = 5_551_000;
 /// Most lines that the plan has numbers for.
 pub const MOST_LINES: usize = 999;
 
+/// A service that sends back what it hears.
+pub const ECHO: &str = "5552001";
+/// The time, then the call ends.
+pub const TIME: &str = "5552002";
+/// A greeting, then the call ends.
+pub const GREETING: &str = "5552003";
+/// A line that is always busy.
+pub const BUSY: &str = "5552004";
+/// A line that rings and is never answered.
+pub const NOBODY_HOME: &str = "5552005";
+
 /// Where a number leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
@@ -60,11 +71,11 @@ pub fn destination(digits: &str) -> Destination {
         return Destination::Nowhere;
     }
     match local {
-        "5552001" => Destination::Service(ServiceKind::Echo),
-        "5552002" => Destination::Service(ServiceKind::Time),
-        "5552003" => Destination::Service(ServiceKind::Greeting),
-        "5552004" => Destination::Busy,
-        "5552005" => Destination::NobodyHome,
+        ECHO => Destination::Service(ServiceKind::Echo),
+        TIME => Destination::Service(ServiceKind::Time),
+        GREETING => Destination::Service(ServiceKind::Greeting),
+        BUSY => Destination::Busy,
+        NOBODY_HOME => Destination::NobodyHome,
         _ => local
             .parse::<usize>()
             .ok()

@@ -17,6 +17,8 @@ use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use tokio::io::unix::AsyncFd;
+
+use crate::watched::watch;
 use tokio::time::Instant;
 
 /// How long until the next try to keep the slave open, where somebody left it exclusive:
@@ -213,14 +215,6 @@ impl Pty {
             Err(_) => Heard::Gone,
         }
     }
-}
-
-#[expect(
-    deprecated,
-    reason = "its successor is unsafe for the sake of types that give their descriptor away; a PtyMaster keeps it"
-)]
-fn watch(master: Arc<PtyMaster>) -> io::Result<AsyncFd<Arc<PtyMaster>>> {
-    AsyncFd::new(master)
 }
 
 /// The attributes are the slave's, whichever end they are set through (`tty_mode_ioctl` in

@@ -2,5 +2,6 @@
 
 mod support;
 
+mod clients;
 mod relay;
 mod units;
