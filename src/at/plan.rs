@@ -14,8 +14,8 @@
 
 use super::service::ServiceKind;
 
-/// The number before the first modem's; also says how long numbers are.
-const MODEMS: u32 = 5_551_000;
+/// The number before the first modem's.
+const MODEMS: usize = 5_551_000;
 
 /// Most lines that the plan has numbers for.
 pub const MOST_LINES: usize = 999;
@@ -49,7 +49,7 @@ pub enum Destination {
 /// The telephone number of the line with this index, counted from 0.
 #[must_use]
 pub fn number(line: usize) -> String {
-    (MODEMS as usize + 1 + line).to_string()
+    (MODEMS + 1 + line).to_string()
 }
 
 /// True if dial tone is to be heard after these digits: before any, and after the digit for an
@@ -79,7 +79,7 @@ pub fn destination(digits: &str) -> Destination {
         _ => local
             .parse::<usize>()
             .ok()
-            .and_then(|number| number.checked_sub(MODEMS as usize + 1))
+            .and_then(|number| number.checked_sub(MODEMS + 1))
             .filter(|&line| line < MOST_LINES)
             .map_or(Destination::Nowhere, Destination::Line),
     }

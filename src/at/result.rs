@@ -1,7 +1,5 @@
 //! Result codes and how they are worded (V.250 5.7).
 
-use std::fmt::Write as _;
-
 /// What a modem answers when a command line is done, or tells unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultCode {
@@ -146,14 +144,6 @@ impl Wording {
             ResultCode::NoAnswer => 8,
         }
     }
-}
-
-/// Writes an S-register's value as `Sn?` shows it: three digits (V.250 5.3.2).
-#[must_use]
-pub fn register_text(value: u8) -> String {
-    let mut text = String::with_capacity(3);
-    let _ = write!(text, "{value:03}");
-    text
 }
 
 #[cfg(test)]

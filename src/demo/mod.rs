@@ -192,7 +192,7 @@ impl Bank {
         let line = &mut self.lines[index];
         line.pty.poll_readable(cx);
         if line.held.is_empty() {
-            match line.pty.read(chunk) {
+            match line.pty.read(chunk)? {
                 Heard::Bytes(count) => {
                     let taken = self
                         .exchange

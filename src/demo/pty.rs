@@ -114,14 +114,21 @@ impl Pty {
     }
 
     /// Reads what the terminal sent.
-    pub(super) fn read(&mut self, chunk: &mut [u8]) -> Heard {
-        if let Watch::OffUntil(again) = self.watch
-            && again > Instant::now()
-        {
-            return Heard::Nothing;
+    pub(super) fn read(&mut self, chunk: &mut [u8]) -> io::Result<Heard> {
+        if let Watch::OffUntil(again) = self.watch {
+            if again > Instant::now() {
+                return Ok(Heard::Nothing);
+            }
+            let heard = self.read_now(chunk);
+            return match heard {
+                // The last terminal's end was told before: these are the next one's.
+                Heard::Bytes(_) => self.watch_anew().map(|()| heard),
+                Heard::Nothing | Heard::Reopened => Ok(Heard::Reopened),
+                Heard::Gone => Ok(heard),
+            };
         }
         if !self.readable && !self.gone {
-            return Heard::Nothing;
+            return Ok(Heard::Nothing);
         }
         let heard = match self.read_now(chunk) {
             Heard::Nothing if self.gone => Heard::Reopened,
@@ -131,7 +138,7 @@ impl Pty {
             Heard::Bytes(_) => self.kept_open = None,
             Heard::Nothing | Heard::Gone | Heard::Reopened => self.readable = false,
         }
-        heard
+        Ok(heard)
     }
 
     /// While the slave is kept open from here: finds out whether it is open elsewhere too.

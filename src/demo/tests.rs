@@ -35,12 +35,12 @@ impl Bench {
                 .unwrap();
             runtime.block_on(async {
                 let mut run = std::pin::pin!(modems.run());
-                let counted = poll_fn(|cx| {
+                let run = poll_fn(|cx| {
                     counter.fetch_add(1, Ordering::Relaxed);
                     run.as_mut().poll(cx)
                 });
                 tokio::select! {
-                    Err(err) = counted => panic!("{err}"),
+                    Err(err) = run => panic!("{err}"),
                     _ = stopped => {}
                 }
             });

@@ -7,13 +7,16 @@ use crate::at::command::{self, Basic, Command, Dial, DialItem};
 use crate::at::escape::EscapeWatch;
 use crate::at::plan;
 use crate::at::profile::{Profile, TerminalGone};
-use crate::at::result::{CallProgress, ResultCode, register_text};
+use crate::at::result::{CallProgress, ResultCode};
 
 /// How long `@` waits for silence (V.250 6.3.1.1: five seconds after ringing).
 const QUIET: Duration = Duration::from_secs(5);
 
 /// How long `!` keeps the hook down, half a second as Hayes' modems did.
 const HOOK_FLASH: Duration = Duration::from_millis(500);
+
+/// Digits kept of a number, more than any telephone network takes.
+const LONGEST_NUMBER: usize = 64;
 
 /// Commands that programs send to set up hardware which this modem does not have, with the
 /// largest number each: taken, and without effect.
@@ -80,7 +83,7 @@ impl Modem {
             Command::Extended(_) => None,
             Command::SelectRegister(n) => self.select(Some(*n)).map(drop),
             Command::ReadRegister(n) => self.select(*n).map(|value| {
-                self.inform(&register_text(value));
+                self.inform(&format!("{value:03}"));
             }),
             Command::WriteRegister { register, value } => self
                 .select(*register)
@@ -221,7 +224,7 @@ impl Modem {
                 DialItem::Tone | DialItem::Pulse | DialItem::AnswerTone | DialItem::Other(_) => {}
             }
         }
-        // `ATDL;` over and over would double it each time; ITU-T E.164 numbers have 15 digits.
+        // `ATDLL` doubles it each time; ITU-T E.164 knows 15 digits at most.
         number.truncate(LONGEST_NUMBER);
         self.ringing_stopped();
         if dial.stays_in_command_state {
@@ -239,6 +242,3 @@ impl Modem {
         Outcome::Later
     }
 }
-
-/// Digits kept of a number, more than any telephone network takes.
-const LONGEST_NUMBER: usize = 64;
