@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use modemd::demo::EmulatedModems;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::{
     PATIENCE, Running, Scratch, connect, have, modemd, read_until, share, wait_for, wait_until,
@@ -140,8 +142,12 @@ fn the_demo_answers_as_the_readme_says() {
         send \"quit\\r\"
         ended"
     ));
-    demo.kill().unwrap();
-    demo.wait().unwrap();
+    kill(
+        Pid::from_raw(demo.id().try_into().unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(demo.wait().unwrap().success());
 }
 
 #[test]
@@ -162,6 +168,8 @@ fn a_half_closed_netcat_and_socat_get_their_answer() {
             .spawn()
             .unwrap();
         read_until(client.stdout.as_mut().unwrap(), b"Linux ISDN\r\nOK\r\n");
+        // It would wait for the end, and so for the line's silence.
+        client.kill().unwrap();
         client.wait().unwrap();
     }
 }
@@ -173,7 +181,9 @@ fn call(exchange: &Exchange) -> [TcpStream; 2] {
     called.write_all(b"ATS0=1\r").unwrap();
     read_until(&mut called, b"OK\r\n");
     let mut caller = connect(exchange.address());
-    caller.write_all(format!("ATDT{}\r", exchange.numbers[0]).as_bytes()).unwrap();
+    caller
+        .write_all(format!("ATDT{}\r", exchange.numbers[0]).as_bytes())
+        .unwrap();
     for client in [&mut caller, &mut called] {
         read_until(client, b"CONNECT 115200\r\n");
     }
@@ -293,7 +303,8 @@ fn picocom_talks_to_the_modem_through_a_virtual_line() {
     let exchange = Exchange::with_modems(1);
     let (mut socat, line) = virtual_line(&exchange);
     expect(&format!(
-        "spawn picocom --quiet --noreset {line}
+        "spawn picocom --noreset {line}
+        want {{Terminal ready}}
         send \"ATI1\\r\"
         want {{Linux ISDN}}
         want OK
