@@ -1,7 +1,8 @@
 //! modemd as a whole, with real programs at both ends: one binary, a module for each subject.
 
-mod support;
-
 mod clients;
+mod peers;
 mod relay;
+mod support;
+mod terminal;
 mod units;
