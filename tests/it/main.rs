@@ -2,5 +2,6 @@
 
 mod support;
 
+mod half_close;
 mod relay;
 mod transfer;
