@@ -5,3 +5,4 @@ mod support;
 mod half_close;
 mod relay;
 mod transfer;
+mod vanish;

@@ -468,6 +468,8 @@ pub(crate) fn read_exactly(mut from: impl Read, expected: &[u8]) {
 pub(crate) struct ServerEnd {
     /// The client has closed its sending side, and the server knows.
     pub(crate) half_closed: bool,
+    /// How many octets the client has not acknowledged yet.
+    pub(crate) unacknowledged: usize,
     /// How many octets the server has not read yet.
     pub(crate) unread: usize,
 }
@@ -489,11 +491,13 @@ pub(crate) fn server_end(client: SocketAddr, server: SocketAddr) -> Option<Serve
     let row = table.lines().find_map(|row| row.split_once(&ends))?.1;
     let mut fields = row.split_whitespace();
     let state = fields.next()?;
-    let (_unsent, unread) = fields.next()?.split_once(':')?;
-    let unread = usize::from_str_radix(unread, 16).unwrap();
+    let (unacknowledged, unread) = fields.next()?.split_once(':')?;
+    let [unacknowledged, unread] =
+        [unacknowledged, unread].map(|count| usize::from_str_radix(count, 16).unwrap());
     Some(ServerEnd {
         // The end of the stream counts as one octet until it is read.
         half_closed: state == CLOSE_WAIT && unread == 0,
+        unacknowledged,
         unread,
     })
 }
