@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
@@ -305,6 +306,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS)
+        // A thread that waited for more to do would have the privileges that we are to let go of.
+        .thread_keep_alive(Duration::ZERO)
         .build()
         .map_err(unavailable)?;
     let done = LocalSet::new().block_on(&runtime, work);

@@ -1,6 +1,11 @@
 //! modemd as a whole, with real programs at both ends: one binary, a module for each subject.
 
+mod name_server;
+mod stage;
 mod support;
 
+mod access;
+mod inetd;
+mod privileges;
 mod relay;
 mod units;
