@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::access::Admission;
 use crate::activation::{self, Handed, Listener};
@@ -151,22 +151,17 @@ fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
     }
     let mut listeners = Vec::new();
     for (port, endpoint) in endpoints {
-        let socket =
-            listen::bind(&endpoint).map_err(|error| unavailable(format!("{port}: {error}")))?;
-        announce(&port, &socket);
-        listeners.push(Listener { port, socket });
-    }
-    Ok(listeners)
-}
-
-fn announce(port: &str, socket: &socket2::Socket) {
-    if let Ok(address) = socket.local_addr() {
-        match (address.as_socket(), address.as_pathname()) {
-            (Some(address), _) => info!("{port}: listening on {address}"),
-            (None, Some(path)) => info!("{port}: listening on {}", path.display()),
-            (None, None) => {}
+        match listen::open(&port, &endpoint) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => error!(MODEMD_PORT = port, "{port}: {error}"),
         }
     }
+    if listeners.is_empty() {
+        return Err(unavailable(
+            "none of the addresses in the configuration can be listened on",
+        ));
+    }
+    Ok(listeners)
 }
 
 /// Serves what the command line says: to systemd's sockets, inetd's, or its own.
@@ -188,14 +183,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let binds = !options.listen.is_empty();
     let handed = if binds {
-        let listen = |endpoint| {
-            let socket = listen::bind(endpoint).map_err(unavailable)?;
-            announce(UNNAMED_PORT, &socket);
-            Ok(Listener {
-                port: UNNAMED_PORT.to_owned(),
-                socket,
-            })
-        };
+        let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
         Handed::Listeners(
             options
                 .listen

@@ -5,7 +5,11 @@ mod stage;
 mod support;
 
 mod access;
+mod activation;
+mod by_hand;
 mod inetd;
+mod notify;
 mod privileges;
 mod relay;
+mod reload;
 mod units;
