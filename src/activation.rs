@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use listenfd::ListenFd;
 use socket2::{Domain, Socket, Type};
 
+use crate::config::Endpoint;
+
 /// What was handed in.
 #[derive(Debug)]
 pub enum Handed {
@@ -24,6 +26,8 @@ pub struct Listener {
     pub port: String,
     /// A listening stream socket.
     pub socket: Socket,
+    /// What we bound it to, where it was not handed in.
+    pub bound: Option<Endpoint>,
 }
 
 /// Why what was handed in cannot be used.
@@ -75,6 +79,7 @@ pub fn from_systemd() -> Result<Handed, ActivationError> {
             listeners.push(Listener {
                 port: name.to_owned(),
                 socket,
+                bound: None,
             });
         } else {
             clients.push(socket);
@@ -99,6 +104,7 @@ pub fn from_inetd(port: &str) -> Handed {
         Ok(true) => Handed::Listeners(vec![Listener {
             port: port.to_owned(),
             socket,
+            bound: None,
         }]),
         Ok(false) => Handed::Client(socket),
         Err(_) => Handed::Nothing,

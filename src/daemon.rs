@@ -5,11 +5,12 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::access::Admission;
 use crate::activation::{self, Handed, Listener};
@@ -39,6 +40,9 @@ const EX_CONFIG: u8 = 78;
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
+
+/// The name of the port that the demonstration makes.
+const DEMO_PORT: &str = "demo";
 
 /// Enough to dial one from the other.
 const DEMO_MODEMS: usize = 2;
@@ -155,22 +159,17 @@ fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
     }
     let mut listeners = Vec::new();
     for (port, endpoint) in endpoints {
-        let socket =
-            listen::bind(&endpoint).map_err(|error| unavailable(format!("{port}: {error}")))?;
-        announce(&port, &socket);
-        listeners.push(Listener { port, socket });
-    }
-    Ok(listeners)
-}
-
-fn announce(port: &str, socket: &socket2::Socket) {
-    if let Ok(address) = socket.local_addr() {
-        match (address.as_socket(), address.as_pathname()) {
-            (Some(address), _) => info!("{port}: listening on {address}"),
-            (None, Some(path)) => info!("{port}: listening on {}", path.display()),
-            (None, None) => {}
+        match listen::open(&port, &endpoint) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => error!(MODEMD_PORT = port, "{port}: {error}"),
         }
     }
+    if listeners.is_empty() {
+        return Err(unavailable(
+            "none of the addresses in the configuration can be listened on",
+        ));
+    }
+    Ok(listeners)
 }
 
 /// Serves what the command line says: to systemd's sockets, inetd's, or its own.
@@ -192,14 +191,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let binds = !options.listen.is_empty();
     let handed = if binds {
-        let listen = |endpoint| {
-            let socket = listen::bind(endpoint).map_err(unavailable)?;
-            announce(UNNAMED_PORT, &socket);
-            Ok(Listener {
-                port: UNNAMED_PORT.to_owned(),
-                socket,
-            })
-        };
+        let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
         Handed::Listeners(
             options
                 .listen
@@ -298,12 +290,16 @@ fn serve_one(
 
 /// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
 fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
-    let socket = listen::bind(endpoint).map_err(unavailable)?;
+    let listener = listen::open(DEMO_PORT, endpoint).map_err(unavailable)?;
     plan("nobody", None)?.let_go().map_err(not_permitted)?;
     let modems = EmulatedModems::start(DEMO_MODEMS).map_err(unavailable)?;
     // Whoever reads this may have gone already; that is no reason not to serve.
-    let _ = writeln!(io::stdout(), "{}", introduction(&socket, modems.devices()));
-    let mut port = config::Port::new("demo");
+    let _ = writeln!(
+        io::stdout(),
+        "{}",
+        introduction(&listener.socket, modems.devices())
+    );
+    let mut port = config::Port::new(DEMO_PORT);
     port.devices = modems
         .devices()
         .iter()
@@ -319,10 +315,9 @@ fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
             ..Config::default()
         },
     };
-    let port = "demo".to_owned();
     block_on(async {
         let modems = spawn_local(modems.run());
-        let served = server::serve(service, vec![Listener { port, socket }]).await;
+        let served = server::serve(service, vec![listener]).await;
         modems.abort();
         served
     })?
@@ -363,6 +358,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS)
+        // A thread that waited for more to do would have the privileges that we are to let go of.
+        .thread_keep_alive(Duration::ZERO)
         .build()
         .map_err(unavailable)?;
     let done = LocalSet::new().block_on(&runtime, work);

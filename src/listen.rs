@@ -9,6 +9,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::activation::Listener;
 use crate::config::Endpoint;
 
 /// The longest queue of connections not yet accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -21,6 +22,15 @@ pub struct ListenError {
     endpoint: Endpoint,
     error: io::Error,
     remedy: &'static str,
+}
+
+/// Binds `endpoint` for the clients of `port`.
+pub fn open(port: &str, endpoint: &Endpoint) -> Result<Listener, ListenError> {
+    Ok(Listener {
+        port: port.to_owned(),
+        socket: bind(endpoint)?,
+        bound: Some(endpoint.clone()),
+    })
 }
 
 /// Binds `endpoint` and listens on it.

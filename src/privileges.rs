@@ -1,5 +1,7 @@
 //! From root to somebody who can only open serial lines, for good.
 
+use std::time::{Duration, Instant};
+
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -15,6 +17,9 @@ const SETS: [CapSet; 4] = [
     CapSet::Effective,
     CapSet::Permitted,
 ];
+
+/// How long a thread that has done its work may take to vanish.
+const THREADS_END_WITHIN: Duration = Duration::from_secs(1);
 
 const UNREADABLE: &str = "capabilities cannot be read";
 
@@ -102,9 +107,9 @@ impl Privileges {
     /// Lets go of everything, and looks whether it is gone.
     ///
     /// Call it while the process has one thread: capabilities belong to threads
-    /// (`capabilities(7)`), and others would keep theirs.
+    /// (`capabilities(7)`), and others would keep theirs. One that is about to end is waited for.
     pub fn let_go(&self) -> Result<(), PrivilegesError> {
-        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        let threads = threads_after_waiting();
         if threads > 1 {
             return Err(PrivilegesError::Left(format!(
                 "a second thread ({threads} in all)"
@@ -170,6 +175,18 @@ impl Identity {
         setgroups(&[self.gid]).map_err(refused("the supplementary groups cannot be dropped"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("the group cannot be changed"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("the user cannot be changed"))
+    }
+}
+
+/// How many threads this process has, when those that are about to end have had the time to.
+fn threads_after_waiting() -> usize {
+    let deadline = Instant::now() + THREADS_END_WITHIN;
+    loop {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        if threads <= 1 || Instant::now() >= deadline {
+            return threads;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

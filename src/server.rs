@@ -15,7 +15,7 @@ use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
@@ -142,10 +142,14 @@ impl Server {
             tokio::select! {
                 _ = terminate.recv() => return "stopping: told to",
                 _ = interrupt.recv() => return "stopping: told to",
-                _ = hangup.recv() => self.reload(doors),
+                _ = hangup.recv() => self.reload(doors).await,
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit.unwrap_or_default()), if idle_exit.is_some() => {
+                    if self.clients.count.get() > 0 {
+                        // One came in the very moment.
+                        continue;
+                    }
                     debug!("nobody has come for a while, leaving until somebody does");
                     return "stopping: nobody has come for a while";
                 }
@@ -176,7 +180,7 @@ impl Server {
         *self.config.borrow_mut() = config;
     }
 
-    fn reload(self: &Rc<Self>, doors: &mut Doors) {
+    async fn reload(self: &Rc<Self>, doors: &mut Doors) {
         let Some(source) = &self.service.source else {
             info!("there is no configuration file to read anew");
             return;
@@ -184,7 +188,8 @@ impl Server {
         notify::reloading();
         self.adopt(Config::load(source));
         if self.service.binds {
-            doors.follow(self, &endpoints(&self.config.borrow()));
+            let wanted = endpoints(&self.config.borrow());
+            doors.follow(self, &wanted).await;
         }
         let status = self.status();
         info!("configuration read anew: {status}");
@@ -260,46 +265,42 @@ struct Doors {
 struct Door {
     /// What it was bound to, where we did that ourselves.
     bound: Option<(String, Endpoint)>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Doors {
     fn new(server: &Rc<Server>, listeners: Vec<Listener>) -> io::Result<Doors> {
-        let mut bound = endpoints(&server.service.config).into_iter();
         let mut doors = Doors { open: Vec::new() };
         for listener in listeners {
-            let bound = if server.service.binds {
-                bound.next()
-            } else {
-                None
-            };
-            doors.add(server, listener, bound)?;
+            doors.add(server, listener)?;
         }
         Ok(doors)
     }
 
-    fn add(
-        &mut self,
-        server: &Rc<Server>,
-        listener: Listener,
-        bound: Option<(String, Endpoint)>,
-    ) -> io::Result<()> {
+    fn add(&mut self, server: &Rc<Server>, listener: Listener) -> io::Result<()> {
         listener.socket.set_nonblocking(true)?;
+        if listener.bound.is_some() {
+            // Not when it was bound: whoever waits for this line can rely on us from now on.
+            announce(&listener);
+        }
+        let bound = listener.bound.map(|at| (listener.port.clone(), at));
         let socket = watch(listener.socket)?;
-        let task = spawn_local(accept(Rc::clone(server), socket, listener.port)).abort_handle();
+        let task = spawn_local(accept(Rc::clone(server), socket, listener.port));
         self.open.push(Door { bound, task });
         Ok(())
     }
 
     /// Closes what the configuration does not name any more, and opens what is new in it.
-    fn follow(&mut self, server: &Rc<Server>, wanted: &[(String, Endpoint)]) {
-        self.open.retain(|door| match &door.bound {
-            Some(bound) if !wanted.contains(bound) => {
-                door.task.abort();
-                false
-            }
-            _ => true,
-        });
+    async fn follow(&mut self, server: &Rc<Server>, wanted: &[(String, Endpoint)]) {
+        let is_unwanted = |door: &mut Door| {
+            let bound = door.bound.as_ref();
+            bound.is_some_and(|bound| !wanted.contains(bound))
+        };
+        for door in self.open.extract_if(.., is_unwanted) {
+            door.task.abort();
+            // Its address may be wanted for another port, and is in use until the task is gone.
+            let _ = door.task.await;
+        }
         for (port, endpoint) in wanted {
             let pair = (port.clone(), endpoint.clone());
             if self
@@ -309,16 +310,26 @@ impl Doors {
             {
                 continue;
             }
-            let opened = listen::bind(endpoint)
+            let opened = listen::open(port, endpoint)
                 .map_err(|error| error.to_string())
-                .and_then(|socket| {
-                    let port = port.clone();
-                    self.add(server, Listener { port, socket }, Some(pair))
+                .and_then(|listener| {
+                    self.add(server, listener)
                         .map_err(|error| error.to_string())
                 });
             if let Err(reason) = opened {
                 error!(MODEMD_PORT = port, "{port}: {reason}");
             }
+        }
+    }
+}
+
+fn announce(listener: &Listener) {
+    let Listener { port, socket, .. } = listener;
+    if let Ok(address) = socket.local_addr() {
+        match (address.as_socket(), address.as_pathname()) {
+            (Some(address), _) => info!("{port}: listening on {address}"),
+            (None, Some(path)) => info!("{port}: listening on {}", path.display()),
+            (None, None) => {}
         }
     }
 }

@@ -180,14 +180,14 @@ fn call(exchange: &Exchange) -> [TcpStream; 2] {
     let mut called = connect(exchange.address());
     called.write_all(b"ATS0=1\r").unwrap();
     read_until(&mut called, b"OK\r\n");
-    let mut caller = connect(exchange.address());
-    caller
+    let mut calling = connect(exchange.address());
+    calling
         .write_all(format!("ATDT{}\r", exchange.numbers[0]).as_bytes())
         .unwrap();
-    for client in [&mut caller, &mut called] {
+    for client in [&mut calling, &mut called] {
         read_until(client, b"CONNECT 115200\r\n");
     }
-    [caller, called]
+    [calling, called]
 }
 
 fn on(stream: TcpStream, mut program: Command) -> Child {
@@ -211,13 +211,13 @@ fn zmodem_carries_a_file_through_a_call() {
     let file = exchange.file("sent.bin", 300_000);
     let into = exchange.scratch.path().join("received");
     fs::create_dir(&into).unwrap();
-    let [caller, called] = call(&exchange);
+    let [calling, called] = call(&exchange);
     let mut rz = Command::new("rz");
     rz.args(["--binary", "--quiet"]).current_dir(&into);
     let mut sz = Command::new("sz");
     sz.args(["--binary", "--quiet", "--escape"]).arg(&file);
     let mut receiver = on(called, rz);
-    let mut sender = on(caller, sz);
+    let mut sender = on(calling, sz);
     for program in [&mut sender, &mut receiver] {
         let status = wait_for("the end of the transfer", || program.try_wait().unwrap());
         assert!(status.success(), "{status}");

@@ -1,9 +1,18 @@
 //! modemd as a whole, with real programs at both ends: one binary, a module for each subject.
 
+mod access;
+mod activation;
+mod by_hand;
 mod clients;
 mod half_close;
+mod inetd;
+mod name_server;
+mod notify;
 mod peers;
+mod privileges;
 mod relay;
+mod reload;
+mod stage;
 mod support;
 mod terminal;
 mod transfer;

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -252,9 +252,14 @@ pub(crate) fn standalone(scratch: &Scratch, ports: &str) -> Running {
 
 impl Running {
     /// Starts `command` and collects its stderr.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_on(command, Stdio::null())
+    }
+
+    /// Starts `command` with this on its standard input, as inetd would.
+    pub(crate) fn start_on(mut command: Command, stdin: impl Into<Stdio>) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -279,7 +284,7 @@ impl Running {
     /// Waits for a line of the log that contains `text`, and returns the first one.
     #[track_caller]
     pub(crate) fn logged(&self, text: &str) -> String {
-        self.logged_times(text, 1).pop().unwrap()
+        self.logged_times(text, 1).swap_remove(0)
     }
 
     /// Waits until `count` lines of the log contain `text`.
@@ -384,6 +389,37 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// A TCP port of 127.0.0.1 that is free, for programs that want to be told one: below those that
+/// the kernel gives away by itself (`ip_local_port_range`), so that it stays free.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    wait_for("a free port", || {
+        let number = std::process::id() * 31 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + u16::try_from(number % 12_000).unwrap();
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
+    })
+}
+
+/// A connection to a program that may not listen yet.
+#[track_caller]
+pub(crate) fn connect_when_up(port: u16) -> TcpStream {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    wait_until("a listener", || {
+        // Not by connecting: a connection more or less is what some tests are about.
+        std::fs::read_to_string("/proc/net/tcp")
+            .unwrap()
+            .contains(&format!(" 0100007F:{port:04X} 00000000:0000 0A "))
+    });
+    connect(address)
+}
+
+/// Breaks a connection, which ends its session at once: after a mere close the line could go on
+/// talking.
+pub(crate) fn reset(stream: TcpStream) {
+    let socket = socket2::Socket::from(stream);
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Reads until `expected` has come, and returns all that came.

@@ -1,0 +1,198 @@
+//! What systemd hears of modemd: the test is systemd, behind `$NOTIFY_SOCKET`.
+
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{
+    Modem, PATIENCE, Running, Scratch, connect_when_up, free_port, have, modemd, read_until, reset,
+};
+
+/// Where a service reports to.
+struct Manager {
+    socket: UnixDatagram,
+    path: std::path::PathBuf,
+}
+
+impl Manager {
+    fn new(scratch: &Scratch) -> Self {
+        let path = scratch.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Manager { socket, path }
+    }
+
+    fn watch(&self, mut command: Command) -> Running {
+        command.env("NOTIFY_SOCKET", &self.path);
+        Running::start(command)
+    }
+
+    /// The next message, as its lines.
+    #[track_caller]
+    fn next(&self) -> Vec<String> {
+        let mut buffer = [0; 4096];
+        let count = self.socket.recv(&mut buffer).unwrap();
+        let text = String::from_utf8(buffer[..count].to_vec()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Checks that the next message is these lines.
+    #[track_caller]
+    fn expect(&self, lines: &[&str]) {
+        assert_eq!(self.next(), lines);
+    }
+}
+
+/// A modemd that binds the addresses of a configuration with these `ports`.
+fn standalone(scratch: &Scratch, ports: &str) -> Command {
+    let mut command = modemd();
+    command.arg("--standalone").arg("--config");
+    command.arg(scratch.file("modemd.toml", config(scratch, ports)));
+    command
+}
+
+fn config(scratch: &Scratch, ports: &str) -> String {
+    let locks = scratch.path().display();
+    format!("[server]\nuser = \"root\"\nlock_dir = \"{locks}\"\nidle_exit = \"1s\"\n{ports}")
+}
+
+fn port(name: &str, devices: &[&Modem]) -> String {
+    let devices: Vec<_> = devices.iter().map(|modem| modem.device()).collect();
+    format!(
+        "[ports.{name}]\nlisten = [\"127.0.0.1:0\"]\nallow = [\"localhost\"]\ndevices = {devices:?}\n"
+    )
+}
+
+#[test]
+fn the_status_tells_who_is_on_which_line() {
+    let (scratch, one, two) = (Scratch::new(), Modem::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let server = manager.watch(standalone(&scratch, &port("modem", &[&one, &two])));
+    manager.expect(&["READY=1", "STATUS=0 of 2 lines in use"]);
+    let client = server.connect();
+    let name = client.local_addr().unwrap();
+    let device = one.device_name();
+    let first = format!("STATUS=1 of 2 lines in use: {device} by {name}");
+    manager.expect(&[&first]);
+    let other = server.connect();
+    let second = format!(
+        "STATUS=2 of 2 lines in use: {device} by {name}, {} by {}",
+        two.device_name(),
+        other.local_addr().unwrap()
+    );
+    // Sessions have random numbers, and the text their order.
+    let status = manager.next();
+    assert_eq!(status[0].len(), second.len(), "{status:?}");
+    reset(other);
+    manager.expect(&[&first]);
+    reset(client);
+    manager.expect(&["STATUS=0 of 2 lines in use"]);
+    server.signal(Signal::SIGTERM);
+    manager.expect(&["STOPPING=1", "STATUS=stopping: told to"]);
+}
+
+#[test]
+fn a_mistake_is_told_in_the_status_until_a_reload_finds_it_mended() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let ports = port("good", &[&modem]) + &port("bad", &[&modem]) + "busy = \"perhaps\"\n";
+    let server = manager.watch(standalone(&scratch, &ports));
+    let ready = manager.next();
+    assert_eq!(ready[0], "READY=1");
+    let mistake = "STATUS=0 of 1 line in use; the configuration has a mistake: ";
+    assert!(ready[1].starts_with(mistake), "{ready:?}");
+    assert!(ready[1].contains("modemd.toml:13:8"), "{ready:?}");
+    assert!(ready[1].contains("`perhaps`"), "{ready:?}");
+
+    scratch.file("modemd.toml", config(&scratch, &port("good", &[&modem])));
+    server.signal(Signal::SIGHUP);
+    let reloading = manager.next();
+    assert_eq!(reloading[0], "RELOADING=1");
+    let when = reloading[1].strip_prefix("MONOTONIC_USEC=").unwrap();
+    assert!(when.parse::<u64>().unwrap() > 0);
+    manager.expect(&["READY=1", "STATUS=0 of 1 line in use"]);
+
+    scratch.file("modemd.toml", "nonsense");
+    server.signal(Signal::SIGHUP);
+    assert_eq!(manager.next()[0], "RELOADING=1");
+    let ready = manager.next();
+    assert_eq!(ready[0], "READY=1");
+    assert!(ready[1].contains("the configuration has a mistake: "));
+    server.signal(Signal::SIGTERM);
+    assert_eq!(manager.next()[0], "STOPPING=1");
+}
+
+#[test]
+fn the_watchdog_is_fed_for_as_long_as_the_loop_turns() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let mut command = standalone(&scratch, &port("modem", &[&modem]));
+    command.env("WATCHDOG_USEC", "100000");
+    let _server = manager.watch(command);
+    manager.expect(&["READY=1", "STATUS=0 of 1 line in use"]);
+    for _ in 0..3 {
+        manager.expect(&["WATCHDOG=1"]);
+    }
+}
+
+#[test]
+fn an_instance_for_one_client_reports_too() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let (client, socket) = crate::privileges::connection();
+    let mut command = modemd();
+    command.args(["--user", "root", "--lock-dir"]);
+    command.arg(scratch.path()).arg(modem.device());
+    command.env("NOTIFY_SOCKET", &manager.path);
+    let mut server = Running::start_on(command, socket);
+    let name = client.local_addr().unwrap();
+    manager.expect(&["READY=1", &format!("STATUS=serving {name}")]);
+    let device = modem.device_name();
+    let status = format!("STATUS=1 of 1 line in use: {device} by {name}");
+    manager.expect(&[&status]);
+    reset(client);
+    assert!(server.wait().success());
+}
+
+/// A socket-activated modemd that leaves when nobody has come for a second.
+fn activated(scratch: &Scratch, modem: &Modem, number: u16) -> Running {
+    let config = scratch.file("modemd.toml", config(scratch, &port("modem", &[modem])));
+    let mut command = Command::new("systemd-socket-activate");
+    command.arg(format!("--listen=127.0.0.1:{number}"));
+    command
+        .arg("--fdname=modem")
+        .arg(env!("CARGO_BIN_EXE_modemd"));
+    command.arg("--config").arg(config);
+    Running::start(command)
+}
+
+#[test]
+fn an_activated_daemon_leaves_when_idle_but_never_while_it_serves_somebody() {
+    if !have(&["systemd-socket-activate"]) {
+        return;
+    }
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let number = free_port();
+    let mut busy = activated(&scratch, &modem, number);
+    let mut client = connect_when_up(number);
+    client.write_all(b"ATZ\r").unwrap();
+    modem.expect(b"ATZ\r");
+
+    // Another one, which comes later and has the same patience.
+    let (other, spare, number) = (Scratch::new(), Modem::new(), free_port());
+    for _ in 0..2 {
+        let mut idle = activated(&other, &spare, number);
+        let mut guest = connect_when_up(number);
+        guest.write_all(b"ATZ\r").unwrap();
+        spare.expect(b"ATZ\r");
+        reset(guest);
+        assert!(idle.wait().success(), "{:#?}", idle.log());
+    }
+
+    modem.say(b"OK\r\n");
+    read_until(&mut client, b"OK\r\n");
+    reset(client);
+    assert!(busy.wait().success());
+}
