@@ -4,6 +4,7 @@ mod access;
 mod activation;
 mod by_hand;
 mod clients;
+mod control;
 mod half_close;
 mod inetd;
 mod name_server;
