@@ -106,12 +106,11 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         return Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE));
     }
     let config = Config::load(&options.config);
-    let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let listeners = match handed {
         Handed::Client(socket) => {
             let port = only_port(&config, options.port.as_deref())?;
             let admission = Admission::Listed(port.allow.clone());
-            return serve_one(socket, port, &config, admission, &privileges);
+            return serve_one(socket, port, &config, admission);
         }
         Handed::Listeners(listeners) if !options.standalone => listeners,
         _ => bind(&config)?,
@@ -123,7 +122,7 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         source: Some(options.config),
         config,
     };
-    serve_all(service, listeners, &privileges)
+    serve_all(service, listeners)
 }
 
 /// The port that a single client came to.
@@ -188,7 +187,6 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     if let Some(lock_dir) = options.lock_dir {
         config.server.lock_dir = lock_dir;
     }
-    let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let binds = !options.listen.is_empty();
     let handed = if binds {
         let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
@@ -215,7 +213,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     };
     match handed {
         Handed::Nothing => Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE)),
-        Handed::Client(socket) => serve_one(socket, &port, &config, admission, &privileges),
+        Handed::Client(socket) => serve_one(socket, &port, &config, admission),
         Handed::Listeners(mut listeners) => {
             for listener in &mut listeners {
                 UNNAMED_PORT.clone_into(&mut listener.port);
@@ -230,13 +228,13 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                     ..config
                 },
             };
-            serve_all(service, listeners, &privileges)
+            serve_all(service, listeners)
         }
     }
 }
 
-fn plan(user: &str, group: Option<&str>) -> Result<Privileges, Failure> {
-    let privileges = privileges::plan(user, group).map_err(not_permitted)?;
+fn plan(server: &config::Server) -> Result<Privileges, Failure> {
+    let privileges = privileges::plan(&server.user, Some(&server.group)).map_err(not_permitted)?;
     if privileges == Privileges::StayRoot {
         warn!(
             MESSAGE_ID = journal::STAYS_ROOT,
@@ -247,11 +245,8 @@ fn plan(user: &str, group: Option<&str>) -> Result<Privileges, Failure> {
 }
 
 /// The shared daemon: the privileges go before there is anybody to serve.
-fn serve_all(
-    service: Service,
-    listeners: Vec<Listener>,
-    privileges: &Privileges,
-) -> Result<(), Failure> {
+fn serve_all(service: Service, listeners: Vec<Listener>) -> Result<(), Failure> {
+    let privileges = plan(&service.config.server)?;
     raise_descriptor_limit();
     privileges.let_go().map_err(not_permitted)?;
     block_on(server::serve(service, listeners))?.map_err(unavailable)
@@ -264,8 +259,8 @@ fn serve_one(
     settings: &config::Port,
     config: &Config,
     admission: Admission,
-    privileges: &Privileges,
 ) -> Result<(), Failure> {
+    let privileges = plan(&config.server)?;
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
     let port = Port::new(settings, admission, locks.into());
     let board = Board::default();
@@ -291,7 +286,9 @@ fn serve_one(
 /// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
 fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
     let listener = listen::open(DEMO_PORT, endpoint).map_err(unavailable)?;
-    plan("nobody", None)?.let_go().map_err(not_permitted)?;
+    privileges::plan("nobody", None)
+        .and_then(|privileges| privileges.let_go())
+        .map_err(not_permitted)?;
     let modems = EmulatedModems::start(DEMO_MODEMS).map_err(unavailable)?;
     // Whoever reads this may have gone already; that is no reason not to serve.
     let _ = writeln!(
