@@ -8,6 +8,7 @@ mod access;
 mod activation;
 mod by_hand;
 mod inetd;
+mod journal;
 mod notify;
 mod privileges;
 mod relay;
