@@ -5,8 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use nix::sys::socket::getsockopt;
+use nix::libc;
 use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::{setsockopt_impl, sockopt_impl};
 use socket2::{Domain, Socket, TcpKeepalive};
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
@@ -23,6 +25,24 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// The longest time `TCP_KEEPIDLE` and `TCP_KEEPINTVL` take, in seconds (`MAX_TCP_KEEPIDLE` in the
 /// kernel's `tcp.h`).
 const KEEPALIVE_MAX: u64 = 32_767;
+
+/// The most probes that `TCP_KEEPCNT` takes (`MAX_TCP_KEEPCNT` there).
+const PROBES_MAX: u64 = 127;
+
+/// The range of `TCP_RTO_MAX_MS`, in milliseconds.
+const RTO_MAX_MIN: u128 = 1_000;
+const RTO_MAX_MAX: u128 = 120_000;
+
+sockopt_impl!(
+    /// `TCP_RTO_MAX_MS` (`include/uapi/linux/tcp.h`): the longest pause before something is sent
+    /// once more, or a closed window probed once more.
+    RtoMax,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    TCP_RTO_MAX_MS,
+    u32
+);
+const TCP_RTO_MAX_MS: libc::c_int = 44;
 
 /// Where a client is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +104,8 @@ impl Client {
     }
 
     /// Sets the socket up for a session: what is written leaves at once, little waits for a client
-    /// that does not read, and one that vanished is noticed within `keepalive`, also when something
-    /// is still to be sent to it, which stops the probes of `tcp(7)` and leaves
-    /// `TCP_USER_TIMEOUT` to tell.
+    /// that does not read, and one that vanished is noticed within `keepalive` (whole seconds, two
+    /// at least); while something is unacknowledged the relay looks after that.
     pub fn prepare(&self, keepalive: Duration) -> io::Result<()> {
         if let Peer::Local { .. } = self.peer {
             return Ok(());
@@ -94,15 +113,19 @@ impl Client {
         let socket = self.socket.get_ref();
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(UNSENT_LIMIT)?;
-        socket.set_tcp_user_timeout(Some(keepalive))?;
-        // Quiet for a third, then probes until the time is up; whole seconds, at least one each.
-        let part =
-            |part: u32| Duration::from_secs((keepalive / part).as_secs().clamp(1, KEEPALIVE_MAX));
+        // A client that does not read is asked often enough whether it is there. Before Linux 6.15
+        // the kernel's pauses between such probes grow to two minutes, and nothing can be done.
+        let pause = (keepalive / 4).as_millis().clamp(RTO_MAX_MIN, RTO_MAX_MAX);
+        let _ = setsockopt(socket, RtoMax, &u32::try_from(pause).unwrap_or(u32::MAX));
+        // Quiet for a third, then probes until the time is up.
+        let part = |part: u64| (keepalive.as_secs() / part).clamp(1, KEEPALIVE_MAX);
+        let (quiet, interval) = (part(3), part(6));
+        let probes = (keepalive.as_secs().saturating_sub(quiet) / interval).clamp(1, PROBES_MAX);
         socket.set_tcp_keepalive(
             &TcpKeepalive::new()
-                .with_time(part(3))
-                .with_interval(part(6))
-                .with_retries(4),
+                .with_time(Duration::from_secs(quiet))
+                .with_interval(Duration::from_secs(interval))
+                .with_retries(u32::try_from(probes).unwrap_or(1)),
         )
     }
 

@@ -1,6 +1,7 @@
 //! `modemctl`: what people type.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -38,22 +39,37 @@ pub enum Command {
 pub fn run(line: &CommandLine) -> ExitCode {
     let Command::Check { file } = &line.command;
     let config = Config::load(file);
-    for port in &config.ports {
-        println!("{}", describe(port));
-    }
-    for problem in &config.problems {
-        eprintln!("{problem}");
-    }
-    match (config.problems.len(), config.ports.len()) {
-        (0, 0) => println!("{}: no mistakes, and no ports", file.display()),
-        (0, _) => println!("{}: no mistakes", file.display()),
-        (1, _) => eprintln!("1 mistake"),
-        (count, _) => eprintln!("{count} mistakes"),
-    }
+    // `modemctl check | head` closes its end early.
+    let _ = report(
+        &config,
+        file,
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    );
     if config.problems.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EX_CONFIG)
+    }
+}
+
+fn report(
+    config: &Config,
+    file: &Path,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    for problem in &config.problems {
+        writeln!(err, "{problem}")?;
+    }
+    for port in &config.ports {
+        writeln!(out, "{}", describe(port))?;
+    }
+    match (config.problems.len(), config.ports.len()) {
+        (0, 0) => writeln!(out, "{}: no mistakes, and no ports", file.display()),
+        (0, _) => writeln!(out, "{}: no mistakes", file.display()),
+        (1, _) => writeln!(err, "1 mistake"),
+        (count, _) => writeln!(err, "{count} mistakes"),
     }
 }
 

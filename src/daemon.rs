@@ -2,23 +2,25 @@
 //! the privileges go.
 
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, spawn_local};
 use tracing::{error, warn};
 
 use crate::access::Admission;
 use crate::activation::{self, Handed, Listener};
+use crate::at::plan;
 use crate::board::Board;
 use crate::claim::LockDirectory;
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Serve};
 use crate::config::{self, AllowList, Config, Endpoint, Host};
-use crate::demo;
+use crate::demo::{self, EmulatedModems};
 use crate::journal;
 use crate::listen;
 use crate::notify;
@@ -38,6 +40,12 @@ const EX_CONFIG: u8 = 78;
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
+
+/// The name of the port that the demonstration makes.
+const DEMO_PORT: &str = "demo";
+
+/// Enough to dial one from the other.
+const DEMO_MODEMS: usize = 2;
 
 const NOTHING_TO_SERVE: &str = "no socket was handed in, and none was asked for; try one of
   modemd demo                          an emulated modem on 127.0.0.1:2006
@@ -282,9 +290,65 @@ fn serve_one(
 
 /// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
 fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
-    let socket = listen::bind(endpoint).map_err(unavailable)?;
+    let listener = listen::open(DEMO_PORT, endpoint).map_err(unavailable)?;
     plan("nobody", None)?.let_go().map_err(not_permitted)?;
-    block_on(demo::run(socket))?.map_err(unavailable)
+    let modems = EmulatedModems::start(DEMO_MODEMS).map_err(unavailable)?;
+    // Whoever reads this may have gone already; that is no reason not to serve.
+    let _ = writeln!(
+        io::stdout(),
+        "{}",
+        introduction(&listener.socket, modems.devices())
+    );
+    let mut port = config::Port::new(DEMO_PORT);
+    port.devices = modems
+        .devices()
+        .iter()
+        .map(|modem| modem.path().to_owned())
+        .collect();
+    let service = Service {
+        admission: Some(Admission::Listed(AllowList::from_iter([Host::Localhost]))),
+        source: None,
+        binds: false,
+        idle_exit: None,
+        config: Config {
+            ports: vec![port],
+            ..Config::default()
+        },
+    };
+    block_on(async {
+        let modems = spawn_local(modems.run());
+        let served = server::serve(service, vec![listener]).await;
+        modems.abort();
+        served
+    })?
+    .map_err(unavailable)
+}
+
+/// What to try, for a terminal.
+fn introduction(socket: &socket2::Socket, modems: &[demo::Device]) -> String {
+    let address = socket.local_addr().ok();
+    let network = address.as_ref().and_then(socket2::SockAddr::as_socket);
+    let path = address.as_ref().and_then(socket2::SockAddr::as_pathname);
+    let numbers: Vec<_> = modems.iter().map(demo::Device::number).collect();
+    let (at, how) = match (network, path) {
+        (Some(at), _) => (at.to_string(), format!("telnet {} {}", at.ip(), at.port())),
+        (None, Some(path)) => {
+            let path = path.display().to_string();
+            (path.clone(), format!("nc -U {path}"))
+        }
+        (None, None) => (String::new(), "a client".to_owned()),
+    };
+    format!(
+        "sharing an emulated modem on {at}      (try: {how}, then ATI1)\n\
+         numbers to dial with ATDT: {} (each other), {} (echo), {} (the time), {} (a greeting), \
+         {} (busy), {} (nobody answers)",
+        numbers.join(" and "),
+        plan::ECHO,
+        plan::TIME,
+        plan::GREETING,
+        plan::BUSY,
+        plan::NOBODY_HOME,
+    )
 }
 
 /// One thread, one event loop: sessions share memory and never wait for each other.

@@ -38,6 +38,7 @@ impl Port {
             limits: Limits {
                 idle: settings.idle_timeout,
                 linger: settings.linger,
+                keepalive: settings.keepalive,
             },
             keepalive: settings.keepalive,
         }

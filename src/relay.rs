@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::Client;
 use crate::line::{Line, Tty};
+use crate::receipts::Receipts;
 
 /// The most that moves in one turn. A pseudo terminal never gives more than 4,095 octets
 /// (`N_TTY_BUF_SIZE` in the kernel's `n_tty.c`), and a serial line fills this in a third of a second.
@@ -43,6 +44,8 @@ pub struct Limits {
     /// How long the line may be silent after the client has closed its sending side, and how long
     /// either side may take nothing when the other one has gone.
     pub linger: Duration,
+    /// How long a client may be gone unnoticed.
+    pub keepalive: Duration,
 }
 
 /// Why a relay ended.
@@ -98,6 +101,7 @@ pub async fn run(
         to_client: Direction::new(),
         client_closed: false,
         client_deaf: None,
+        receipts: Receipts::new(limits.keepalive),
         wanted: false,
         last_byte: now,
         last_look: now,
@@ -177,6 +181,7 @@ struct Relay<'a> {
     client_closed: bool,
     /// Writing to the client failed; what it sent before may still be there to be read.
     client_deaf: Option<io::Error>,
+    receipts: Receipts,
     /// Somebody else waits for a line.
     wanted: bool,
     last_byte: Instant,
@@ -260,6 +265,7 @@ impl Relay<'_> {
             Read::End => return Err(End::LineLost(Errno::EIO.into())),
             Read::Some { passed, more } => {
                 self.last_byte = Instant::now();
+                self.receipts.expect(self.last_byte);
                 rest(&mut ready, more).await;
                 passed.or_else(|error| self.deafened(error))?;
             }
@@ -284,6 +290,7 @@ impl Relay<'_> {
             Ok(0) => Ok(()),
             Ok(_) => {
                 self.last_byte = Instant::now();
+                self.receipts.expect(self.last_byte);
                 Ok(())
             }
             Err(error) => self.deafened(error),
@@ -311,7 +318,8 @@ impl Relay<'_> {
         let look = self
             .is_stalled()
             .then(|| self.last_byte.max(self.last_look) + self.linger().max(STALL_CHECK));
-        [idle, linger, look].into_iter().flatten().min()
+        let arrival = self.receipts.due();
+        [idle, linger, look, arrival].into_iter().flatten().min()
     }
 
     fn linger(&self) -> Duration {
@@ -324,6 +332,11 @@ impl Relay<'_> {
 
     /// Whether something has ended, now that nothing has moved for so long.
     fn overdue(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.receipts.due().is_some_and(|due| due <= now) {
+            let client = self.client.socket().get_ref();
+            self.receipts.look(client, now).map_err(End::ClientLost)?;
+        }
         let silent_for = self.last_byte.elapsed();
         if let Some(limit) = self.limits.idle
             && silent_for >= limit

@@ -1,8 +1,10 @@
 //! Descriptors that the event loop watches.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
+use nix::pty::PtyMaster;
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 
@@ -11,7 +13,7 @@ use crate::line::Tty;
 /// Something that owns one open descriptor, and keeps the same one open until it is dropped.
 pub(crate) trait OwnsDescriptor: AsRawFd {}
 
-impl OwnsDescriptor for OwnedFd {}
+impl OwnsDescriptor for Arc<PtyMaster> {}
 impl OwnsDescriptor for Socket {}
 impl OwnsDescriptor for Tty {}
 

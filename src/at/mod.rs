@@ -1,1 +1,19 @@
-//! The AT command language (ITU-T V.250).
+//! The AT command language (ITU-T V.250), and modems that speak it without hardware.
+//!
+//! Nothing here has a descriptor, a clock or a task: bytes and the time go in, bytes and the time
+//! of the next event come out. [`editor`] finds command lines in what a terminal sends,
+//! [`command`] turns a line into typed commands, [`result`] words the answers. [`modem`] is one
+//! emulated modem and [`exchange`] the telephone network between several of them.
+pub mod command;
+pub mod editor;
+pub mod escape;
+pub mod exchange;
+pub mod modem;
+pub mod plan;
+pub mod profile;
+pub mod registers;
+pub mod result;
+pub mod service;
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,8 @@ impl Line {
             .map_err(broken)?;
         line.verify(settings).map_err(broken)?;
         line.raise_dtr();
-        let _ = tcflush(line.tty.get_ref(), FlushArg::TCIOFLUSH);
+        line.forget_received();
+        line.discard_unsent();
         Ok(line)
     }
 
@@ -195,10 +196,24 @@ impl Line {
         self.tty.get_ref().0.bytes_to_write().unwrap_or(0)
     }
 
+    fn forget_received(&self) {
+        let _ = tcflush(self.tty.get_ref(), FlushArg::TCIFLUSH);
+    }
+
+    /// Throws away what the kernel has still to send: closing a line waits up to half a minute for
+    /// it (`closing_wait`). Only if there is any: on a pseudo terminal all is sent when it is
+    /// written, and a flush takes from the other side what it has not read yet
+    /// (`pty_flush_buffer()` in the kernel's `pty.c`).
+    fn discard_unsent(&self) {
+        if self.unsent() > 0 {
+            let _ = tcflush(self.tty.get_ref(), FlushArg::TCOFLUSH);
+        }
+    }
+
     /// Drops DTR and keeps it down for as long as a modem needs to see it. What is still unsent is
-    /// thrown away first: closing a line waits up to half a minute for it (`closing_wait`).
+    /// thrown away first.
     pub async fn hang_up(&mut self) {
-        let _ = tcflush(self.tty.get_ref(), FlushArg::TCOFLUSH);
+        self.discard_unsent();
         if self.lower_dtr() {
             tokio::time::sleep(DTR_DOWN).await;
         }
@@ -214,8 +229,9 @@ impl Line {
     }
 
     fn restore(&mut self) {
+        self.forget_received();
+        self.discard_unsent();
         let tty = self.tty.get_ref();
-        let _ = tcflush(tty, FlushArg::TCIOFLUSH);
         if !self.found.low_latency {
             low_latency::switch_off(tty.as_fd());
         }

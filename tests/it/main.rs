@@ -1,16 +1,21 @@
 //! modemd as a whole, with real programs at both ends: one binary, a module for each subject.
 
-mod name_server;
-mod stage;
-mod support;
-
 mod access;
 mod activation;
 mod by_hand;
+mod clients;
+mod half_close;
 mod inetd;
 mod journal;
+mod name_server;
 mod notify;
+mod peers;
 mod privileges;
 mod relay;
 mod reload;
+mod stage;
+mod support;
+mod terminal;
+mod transfer;
 mod units;
+mod vanish;

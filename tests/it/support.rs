@@ -151,6 +151,32 @@ impl Modem {
         &self.master
     }
 
+    /// Whether its descriptor blocks, as threads that shovel like it. Non-blocking it is at first.
+    pub(crate) fn set_blocking(&self, blocks: bool) {
+        let mode = if blocks {
+            OFlag::empty()
+        } else {
+            OFlag::O_NONBLOCK
+        };
+        fcntl(&self.master, FcntlArg::F_SETFL(OFlag::O_RDWR | mode)).unwrap();
+    }
+
+    /// Says of `bytes` what the kernel takes until it takes nothing for a while, and returns how
+    /// many that were.
+    pub(crate) fn say_until_stuck(&self, bytes: &[u8]) -> usize {
+        let mut said = 0;
+        let mut since = Instant::now();
+        while said < bytes.len() && since.elapsed() < Duration::from_secs(1) {
+            if let Ok(count) = (&self.master).write(&bytes[said..]) {
+                said += count;
+                since = Instant::now();
+            } else {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        said
+    }
+
     /// Reads until `expected` has come, and returns all that came.
     #[track_caller]
     pub(crate) fn expect(&self, expected: &[u8]) -> Vec<u8> {
@@ -438,4 +464,76 @@ pub(crate) fn locks_in(directory: &Path) -> Vec<String> {
     let mut names = names_in(directory);
     names.retain(|name| name.starts_with("LCK.."));
     names
+}
+
+/// The `[ports.modem]` of a configuration file: a free port of 127.0.0.1 that shares `devices`, with
+/// `more` keys.
+pub(crate) fn port(devices: &[&Path], more: &str) -> String {
+    format!(
+        "[ports.modem]\nlisten = [\"127.0.0.1:0\"]\nallow = [\"localhost\"]\ndevices = {devices:?}\n{more}\n"
+    )
+}
+
+/// So many bytes that nobody can guess.
+pub(crate) fn random(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    let mut source = File::open("/dev/urandom").unwrap();
+    source.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Reads as many bytes as are `expected`, and compares them as they come.
+#[track_caller]
+pub(crate) fn read_exactly(mut from: impl Read, expected: &[u8]) {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut done = 0;
+    while done < expected.len() {
+        let room = buffer.len().min(expected.len() - done);
+        let count = from
+            .read(&mut buffer[..room])
+            .unwrap_or_else(|error| panic!("{error} after {done} bytes"));
+        assert!(count > 0, "end of file after {done} bytes");
+        let as_sent = buffer[..count] == expected[done..done + count];
+        assert!(as_sent, "other bytes than sent, after {done}");
+        done += count;
+    }
+}
+
+/// What the kernel knows of the server's end of a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ServerEnd {
+    /// The client has closed its sending side, and the server knows.
+    pub(crate) half_closed: bool,
+    /// How many octets the client has not acknowledged yet.
+    pub(crate) unacknowledged: usize,
+    /// How many octets the server has not read yet.
+    pub(crate) unread: usize,
+}
+
+/// Looks at the server's end of `client`'s IPv4 connection (`proc_net_tcp` in the kernel's
+/// documentation); nothing when there is none any more.
+pub(crate) fn server_end(client: SocketAddr, server: SocketAddr) -> Option<ServerEnd> {
+    const CLOSE_WAIT: &str = "08";
+    let shown = |address: SocketAddr| match address {
+        SocketAddr::V4(v4) => format!(
+            "{:08X}:{:04X}",
+            u32::from_ne_bytes(v4.ip().octets()),
+            v4.port()
+        ),
+        SocketAddr::V6(_) => panic!("{address} is no IPv4 address"),
+    };
+    let ends = format!(" {} {} ", shown(server), shown(client));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let row = table.lines().find_map(|row| row.split_once(&ends))?.1;
+    let mut fields = row.split_whitespace();
+    let state = fields.next()?;
+    let (unacknowledged, unread) = fields.next()?.split_once(':')?;
+    let [unacknowledged, unread] =
+        [unacknowledged, unread].map(|count| usize::from_str_radix(count, 16).unwrap());
+    Some(ServerEnd {
+        // The end of the stream counts as one octet until it is read.
+        half_closed: state == CLOSE_WAIT && unread == 0,
+        unacknowledged,
+        unread,
+    })
 }
