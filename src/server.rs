@@ -138,7 +138,9 @@ impl Server {
             let idle_exit = self
                 .service
                 .idle_exit
-                .filter(|_| self.clients.count.get() == 0);
+                .filter(|_| self.clients.count.get() == 0)
+                // Which may be another since a reload.
+                .map(|_| self.config.borrow().server.idle_exit);
             tokio::select! {
                 _ = terminate.recv() => return "stopping: told to",
                 _ = interrupt.recv() => return "stopping: told to",
@@ -165,6 +167,9 @@ impl Server {
         }
         let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
         let mut before = self.ports.take();
+        if self.config.borrow().server.lock_dir != config.server.lock_dir {
+            before.clear();
+        }
         let ports = config.ports.iter().map(|settings| {
             let port = match before.remove(&settings.name) {
                 Some((known, port)) if known == *settings => port,

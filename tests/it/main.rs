@@ -7,6 +7,7 @@ mod clients;
 mod control;
 mod half_close;
 mod inetd;
+mod journal;
 mod name_server;
 mod notify;
 mod peers;
