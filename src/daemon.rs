@@ -351,7 +351,7 @@ fn introduction(socket: &socket2::Socket, modems: &[demo::Device]) -> String {
 /// One thread, one event loop: sessions share memory and never wait for each other.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     /// Threads for name lookups, which may hang for seconds.
-    const LOOKUPS: usize = 16;
+    const LOOKUPS: usize = 64;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS)
