@@ -116,7 +116,7 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         _ => bind(&config)?,
     };
     let service = Service {
-        idle_exit: (!options.standalone).then_some(config.server.idle_exit),
+        exits_when_idle: !options.standalone,
         binds: options.standalone,
         admission: None,
         source: Some(options.config),
@@ -219,7 +219,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                 UNNAMED_PORT.clone_into(&mut listener.port);
             }
             let service = Service {
-                idle_exit: (!binds).then_some(config.server.idle_exit),
+                exits_when_idle: !binds,
                 binds: false,
                 admission: Some(admission),
                 source: None::<PathBuf>,
@@ -306,7 +306,7 @@ fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
         admission: Some(Admission::Listed(AllowList::from_iter([Host::Localhost]))),
         source: None,
         binds: false,
-        idle_exit: None,
+        exits_when_idle: false,
         config: Config {
             ports: vec![port],
             ..Config::default()
