@@ -13,6 +13,7 @@ mod privileges;
 mod relay;
 mod reload;
 mod stage;
+mod stop;
 mod support;
 mod terminal;
 mod transfer;
