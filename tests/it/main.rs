@@ -12,6 +12,7 @@ mod peers;
 mod privileges;
 mod relay;
 mod reload;
+mod settings;
 mod stage;
 mod stop;
 mod support;
