@@ -106,24 +106,23 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         return Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE));
     }
     let config = Config::load(&options.config);
-    let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let listeners = match handed {
         Handed::Client(socket) => {
             let port = only_port(&config, options.port.as_deref())?;
             let admission = Admission::Listed(port.allow.clone());
-            return serve_one(socket, port, &config, admission, &privileges);
+            return serve_one(socket, port, &config, admission);
         }
         Handed::Listeners(listeners) if !options.standalone => listeners,
         _ => bind(&config)?,
     };
     let service = Service {
-        idle_exit: (!options.standalone).then_some(config.server.idle_exit),
+        exits_when_idle: !options.standalone,
         binds: options.standalone,
         admission: None,
         source: Some(options.config),
         config,
     };
-    serve_all(service, listeners, &privileges)
+    serve_all(service, listeners)
 }
 
 /// The port that a single client came to.
@@ -188,7 +187,6 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     if let Some(lock_dir) = options.lock_dir {
         config.server.lock_dir = lock_dir;
     }
-    let privileges = plan(&config.server.user, Some(&config.server.group))?;
     let binds = !options.listen.is_empty();
     let handed = if binds {
         let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
@@ -215,13 +213,13 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     };
     match handed {
         Handed::Nothing => Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE)),
-        Handed::Client(socket) => serve_one(socket, &port, &config, admission, &privileges),
+        Handed::Client(socket) => serve_one(socket, &port, &config, admission),
         Handed::Listeners(mut listeners) => {
             for listener in &mut listeners {
                 UNNAMED_PORT.clone_into(&mut listener.port);
             }
             let service = Service {
-                idle_exit: (!binds).then_some(config.server.idle_exit),
+                exits_when_idle: !binds,
                 binds: false,
                 admission: Some(admission),
                 source: None::<PathBuf>,
@@ -230,13 +228,13 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                     ..config
                 },
             };
-            serve_all(service, listeners, &privileges)
+            serve_all(service, listeners)
         }
     }
 }
 
-fn plan(user: &str, group: Option<&str>) -> Result<Privileges, Failure> {
-    let privileges = privileges::plan(user, group).map_err(not_permitted)?;
+fn plan(server: &config::Server) -> Result<Privileges, Failure> {
+    let privileges = privileges::plan(&server.user, Some(&server.group)).map_err(not_permitted)?;
     if privileges == Privileges::StayRoot {
         warn!(
             MESSAGE_ID = journal::STAYS_ROOT,
@@ -247,11 +245,8 @@ fn plan(user: &str, group: Option<&str>) -> Result<Privileges, Failure> {
 }
 
 /// The shared daemon: the privileges go before there is anybody to serve.
-fn serve_all(
-    service: Service,
-    listeners: Vec<Listener>,
-    privileges: &Privileges,
-) -> Result<(), Failure> {
+fn serve_all(service: Service, listeners: Vec<Listener>) -> Result<(), Failure> {
+    let privileges = plan(&service.config.server)?;
     raise_descriptor_limit();
     privileges.let_go().map_err(not_permitted)?;
     block_on(server::serve(service, listeners))?.map_err(unavailable)
@@ -264,8 +259,8 @@ fn serve_one(
     settings: &config::Port,
     config: &Config,
     admission: Admission,
-    privileges: &Privileges,
 ) -> Result<(), Failure> {
+    let privileges = plan(&config.server)?;
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
     let port = Port::new(settings, admission, locks.into());
     let board = Board::default();
@@ -291,7 +286,9 @@ fn serve_one(
 /// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
 fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
     let listener = listen::open(DEMO_PORT, endpoint).map_err(unavailable)?;
-    plan("nobody", None)?.let_go().map_err(not_permitted)?;
+    privileges::plan("nobody", None)
+        .and_then(|privileges| privileges.let_go())
+        .map_err(not_permitted)?;
     let modems = EmulatedModems::start(DEMO_MODEMS).map_err(unavailable)?;
     // Whoever reads this may have gone already; that is no reason not to serve.
     let _ = writeln!(
@@ -309,7 +306,7 @@ fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
         admission: Some(Admission::Listed(AllowList::from_iter([Host::Localhost]))),
         source: None,
         binds: false,
-        idle_exit: None,
+        exits_when_idle: false,
         config: Config {
             ports: vec![port],
             ..Config::default()
@@ -354,7 +351,7 @@ fn introduction(socket: &socket2::Socket, modems: &[demo::Device]) -> String {
 /// One thread, one event loop: sessions share memory and never wait for each other.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     /// Threads for name lookups, which may hang for seconds.
-    const LOOKUPS: usize = 16;
+    const LOOKUPS: usize = 64;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(LOOKUPS)

@@ -98,20 +98,21 @@ impl Visit for Message {
 }
 
 impl Message {
-    /// One line, whatever the names in it contain. The configuration's own problems have several
-    /// lines, which stay as they are.
+    /// Without control characters, whatever the names in it contain. Line ends stay, since the
+    /// configuration's mistakes are told in several lines; what follows one is indented, so that no
+    /// name can pass for a message of its own.
     fn of(event: &Event<'_>) -> String {
         let mut message = Message::default();
         event.record(&mut message);
-        message
-            .0
-            .chars()
-            .flat_map(|c| {
-                let keep = !c.is_control() || c == '\n';
-                let escaped = (!keep).then(|| c.escape_default());
-                escaped.into_iter().flatten().chain(keep.then_some(c))
-            })
-            .collect()
+        let mut text = String::with_capacity(message.0.len());
+        for c in message.0.chars() {
+            match c {
+                '\n' => text.push_str("\n  "),
+                c if c.is_control() => text.extend(c.escape_default()),
+                c => text.push(c),
+            }
+        }
+        text
     }
 }
 

@@ -14,7 +14,7 @@
 //! | [`pool`], [`claim`] | which line, and the locks that make it ours |
 //! | [`line`] | open, set up, read back, hang up, restore |
 //! | [`privileges`] | from root to somebody who can only open serial lines |
-//! | [`relay`], `receipts` | bytes both ways; whether the client is still there |
+//! | [`relay`] | bytes both ways |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`control`] | `modemctl` |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
@@ -44,7 +44,6 @@ pub mod notify;
 pub mod pool;
 pub mod port;
 pub mod privileges;
-mod receipts;
 pub mod relay;
 pub mod server;
 pub mod session;

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+/// One line, since each line of a notification is a variable of its own (`sd_notify(3)`), and there
+/// are names in what we say.
+fn one_line(status: &str) -> String {
+    status.replace(char::is_control, "?")
+}
+
 fn tell(state: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!("systemd cannot be told {state:?}: {error}");
@@ -12,12 +18,12 @@ fn tell(state: &[NotifyState]) {
 
 /// Start-up is complete, or a reload is.
 pub fn ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
 }
 
 /// What the service does now, for `systemctl status`.
 pub fn status(status: &str) {
-    tell(&[NotifyState::Status(status)]);
+    tell(&[NotifyState::Status(&one_line(status))]);
 }
 
 /// The configuration is being read anew. Comes before [`ready`].
@@ -30,7 +36,10 @@ pub fn reloading() {
 
 /// The service ends.
 pub fn stopping(status: &str) {
-    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+    tell(&[
+        NotifyState::Stopping,
+        NotifyState::Status(&one_line(status)),
+    ]);
 }
 
 /// Shows that the event loop turns, at half the interval of `WatchdogSec=`; never returns.

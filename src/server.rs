@@ -49,8 +49,8 @@ pub struct Service {
     /// Whether this process binds the configuration's `listen` addresses, and does so again on
     /// `SIGHUP`.
     pub binds: bool,
-    /// Exit when nobody has come for so long, because somebody will start us again.
-    pub idle_exit: Option<Duration>,
+    /// Whether to exit when nobody has come for `idle_exit`, because somebody will start us again.
+    pub exits_when_idle: bool,
 }
 
 struct Server {
@@ -135,17 +135,15 @@ impl Server {
         hangup: &mut Signal,
     ) -> &'static str {
         loop {
-            let idle_exit = self
-                .service
-                .idle_exit
-                .filter(|_| self.clients.count.get() == 0);
+            let is_idle = self.service.exits_when_idle && self.clients.count.get() == 0;
+            let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
                 _ = terminate.recv() => return "stopping: told to",
                 _ = interrupt.recv() => return "stopping: told to",
                 _ = hangup.recv() => self.reload(doors).await,
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
-                () = sleep(idle_exit.unwrap_or_default()), if idle_exit.is_some() => {
+                () = sleep(idle_exit), if is_idle => {
                     if self.clients.count.get() > 0 {
                         // One came in the very moment.
                         continue;
@@ -165,6 +163,9 @@ impl Server {
         }
         let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
         let mut before = self.ports.take();
+        if self.config.borrow().server.lock_dir != config.server.lock_dir {
+            before.clear();
+        }
         let ports = config.ports.iter().map(|settings| {
             let port = match before.remove(&settings.name) {
                 Some((known, port)) if known == *settings => port,
@@ -188,8 +189,7 @@ impl Server {
         notify::reloading();
         self.adopt(Config::load(source));
         if self.service.binds {
-            let wanted = endpoints(&self.config.borrow());
-            doors.follow(self, &wanted).await;
+            doors.follow(self).await;
         }
         let status = self.status();
         info!("configuration read anew: {status}");
@@ -290,18 +290,23 @@ impl Doors {
         Ok(())
     }
 
-    /// Closes what the configuration does not name any more, and opens what is new in it.
-    async fn follow(&mut self, server: &Rc<Server>, wanted: &[(String, Endpoint)]) {
+    /// Opens what is new in the configuration and closes what it does not name any more; the
+    /// latter only if it has no mistake, which may hide what it names. Who comes through such a door
+    /// is refused, and the door is still there when the mistake is mended: what root bound, we could
+    /// not bind again.
+    async fn follow(&mut self, server: &Rc<Server>) {
+        let wanted = endpoints(&server.config.borrow());
+        let is_certain = server.config.borrow().problems.is_empty();
         let is_unwanted = |door: &mut Door| {
             let bound = door.bound.as_ref();
-            bound.is_some_and(|bound| !wanted.contains(bound))
+            is_certain && bound.is_some_and(|bound| !wanted.contains(bound))
         };
         for door in self.open.extract_if(.., is_unwanted) {
             door.task.abort();
             // Its address may be wanted for another port, and is in use until the task is gone.
             let _ = door.task.await;
         }
-        for (port, endpoint) in wanted {
+        for (port, endpoint) in &wanted {
             let pair = (port.clone(), endpoint.clone());
             if self
                 .open

@@ -103,7 +103,8 @@ async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Li
         }
     };
     let refusal = match line {
-        Ok(line) => return Some((client.watched_anew().ok()?, line)),
+        Ok(line) if waits => return Some((client.watched_anew().ok()?, line)),
+        Ok(line) => return Some((client, line)),
         Err(refusal) => refusal,
     };
     let (words, reason) = match &refusal {

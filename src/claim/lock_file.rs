@@ -196,10 +196,11 @@ fn stale_pid(path: &Path) -> Result<Option<i32>, LockFileError> {
     }
 }
 
-/// The pid in a lock file: the first word in ASCII, or four octets in the machine's order as some
+/// The pid in a UUCP lock file: the first word in ASCII, or four octets in the machine's order as some
 /// old programs write it. A pid has at most 22 bits (`PID_MAX_LIMIT` in the kernel's `threads.h`),
 /// so a binary one always has an octet that is zero, and text never has.
-fn pid_in(content: &[u8]) -> Option<i32> {
+#[must_use]
+pub fn pid_in(content: &[u8]) -> Option<i32> {
     const PID_MAX: i32 = 1 << 22;
     let pid = if content.contains(&0) {
         i32::from_ne_bytes(content.try_into().ok()?)

@@ -17,6 +17,7 @@ use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
 pub use holder::Holder;
+pub use lock_file::pid_in;
 use lock_file::{LockFile, LockFileError};
 
 /// Why a line cannot be had now.

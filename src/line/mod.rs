@@ -14,10 +14,12 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::termios::{
     ControlFlags, FlushArg, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw,
-    tcflush, tcgetattr, tcsetattr,
+    tcdrain, tcflush, tcgetattr, tcsetattr,
 };
 use serialport::{SerialPort, TTYPort};
 use tokio::io::unix::AsyncFd;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
 use crate::claim::{Claim, Holder, Unavailable};
@@ -27,6 +29,9 @@ use crate::watched::watch;
 /// How long DTR stays down, so that every modem sees it: the kernel's own `close_delay` for serial
 /// ports (`tty_port_init()`), ten times the shortest time of register S25.
 const DTR_DOWN: Duration = Duration::from_millis(500);
+
+/// How often a line is asked whether it has sent everything.
+const DRAIN_POLL: Duration = Duration::from_millis(10);
 
 /// How far the speed in force may be from the speed asked for: what an asynchronous receiver
 /// tolerates, and what the kernel rounds to (`tty_termios_encode_baud_rate()`).
@@ -39,6 +44,8 @@ pub struct Line {
     tty: AsyncFd<Tty>,
     device: PathBuf,
     found: Found,
+    /// DTR and the like, which a pseudo terminal does not have.
+    has_modem_lines: bool,
     _claim: Claim,
 }
 
@@ -107,6 +114,7 @@ impl Line {
                 baud,
                 low_latency,
             },
+            has_modem_lines: false,
             _claim: claim,
         })
     }
@@ -174,7 +182,7 @@ impl Line {
     /// A pseudo terminal has no modem lines (`ENOTTY`), and some adapters have none either.
     fn raise_dtr(&mut self) {
         let port = &mut self.tty.get_mut().0;
-        let _ = port.write_data_terminal_ready(true);
+        self.has_modem_lines = port.write_data_terminal_ready(true).is_ok();
         if !matches!(port.flow_control(), Ok(serialport::FlowControl::Hardware)) {
             let _ = port.write_request_to_send(true);
         }
@@ -198,6 +206,29 @@ impl Line {
         self.tty.get_ref().0.bytes_to_write().unwrap_or(0)
     }
 
+    /// Waits until everything has been sent, for as long as any of it is.
+    pub async fn sent(&self, patience: Duration) {
+        let mut unsent = self.unsent();
+        let mut since = Instant::now();
+        while unsent > 0 && since.elapsed() < patience {
+            sleep(DRAIN_POLL).await;
+            let now = self.unsent();
+            if now < unsent {
+                since = Instant::now();
+            }
+            unsent = now;
+        }
+        let tty = self.tty.get_ref().as_fd().try_clone_to_owned();
+        if let Ok(tty) = tty
+            && unsent == 0
+            && self.has_modem_lines
+        {
+            // What is in the hardware's own buffer is not counted; waiting for it blocks, never for
+            // longer than that buffer takes (`uart_wait_until_sent()` in the kernel's serial_core.c).
+            let _ = timeout(patience, spawn_blocking(move || tcdrain(tty))).await;
+        }
+    }
+
     fn forget_received(&self) {
         let _ = tcflush(self.tty.get_ref(), FlushArg::TCIFLUSH);
     }
@@ -217,7 +248,7 @@ impl Line {
     pub async fn hang_up(&mut self) {
         self.discard_unsent();
         if self.lower_dtr() {
-            tokio::time::sleep(DTR_DOWN).await;
+            sleep(DTR_DOWN).await;
         }
     }
 

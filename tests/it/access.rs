@@ -195,7 +195,13 @@ fn by_default_a_shared_line_is_for_this_machine_only() {
     // What a client hears that says nothing and listens until the end.
     let heard = |from: i32, address: String| {
         let client = format!("TCP:{address}");
-        done(&mut in_network_of(from, "socat", &["-u", &client, "-"])).stdout
+        let limit = format!("-T{}", PATIENCE.as_secs());
+        done(&mut in_network_of(
+            from,
+            "socat",
+            &[&limit, "-u", &client, "-"],
+        ))
+        .stdout
     };
 
     let server = shared(&[]);

@@ -117,15 +117,20 @@ fn inetd_that_waits_hands_over_the_listening_socket() {
     let Some(stage) = stage() else { return };
     let (modem, port) = (Modem::new(), free_port());
     let how = "wait root /usr/sbin/modemd /usr/sbin/modemd --user root";
-    let _inetd = inetd(&stage, port, how, &modem);
+    let inetd = inetd(&stage, port, how, &modem);
+    let mut owners = Vec::new();
     for round in ["one", "two"] {
         let mut client = connect_when_up(port);
         client.write_all(round.as_bytes()).unwrap();
         modem.expect(round.as_bytes());
         modem.say(round.as_bytes());
         read_until(&mut client, round.as_bytes());
+        owners.push(wait_for("a lock", || lock_owner(&inetd)));
         reset(client);
     }
+    // One process for both, which would wait for more.
+    assert_eq!(owners[0], owners[1]);
+    kill(Pid::from_raw(owners[0]), Signal::SIGTERM).unwrap();
 }
 
 #[test]

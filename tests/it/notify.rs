@@ -156,6 +156,24 @@ fn an_instance_for_one_client_reports_too() {
     assert!(server.wait().success());
 }
 
+#[test]
+fn a_name_with_a_line_end_in_it_tells_systemd_nothing_else() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let device = scratch.path().join("modem\nMAINPID=1");
+    std::os::unix::fs::symlink(modem.device(), &device).unwrap();
+    let mut command = modemd();
+    command.args(["--listen", "127.0.0.1:0", "--user", "root", "--lock-dir"]);
+    command.arg(scratch.path()).arg(device);
+    let server = manager.watch(command);
+    assert_eq!(manager.next().len(), 2);
+    let client = server.connect();
+    let status = manager.next();
+    assert_eq!(status.len(), 1, "{status:?}");
+    assert!(status[0].contains("modem?MAINPID=1 by 127.0.0.1:"));
+    reset(client);
+}
+
 /// A socket-activated modemd that leaves when nobody has come for a second.
 fn activated(scratch: &Scratch, modem: &Modem, number: u16) -> Running {
     let config = scratch.file("modemd.toml", config(scratch, &port("modem", &[modem])));
@@ -195,4 +213,24 @@ fn an_activated_daemon_leaves_when_idle_but_never_while_it_serves_somebody() {
     read_until(&mut client, b"OK\r\n");
     reset(client);
     assert!(busy.wait().success());
+}
+
+#[test]
+fn a_reload_changes_the_patience_of_an_idle_daemon() {
+    if !have(&["systemd-socket-activate"]) {
+        return;
+    }
+    let (scratch, modem, number) = (Scratch::new(), Modem::new(), free_port());
+    let mut server = activated(&scratch, &modem, number);
+    let file = scratch.path().join("modemd.toml");
+    let impatient = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, impatient.replace("\"1s\"", "\"1h\"")).unwrap();
+    let mut client = connect_when_up(number);
+    client.write_all(b"ATZ\r").unwrap();
+    modem.expect(b"ATZ\r");
+    reset(client);
+    server.logged(" left ");
+    std::fs::write(&file, impatient).unwrap();
+    server.signal(Signal::SIGHUP);
+    assert!(server.wait().success());
 }

@@ -6,35 +6,31 @@
 //! the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
 //! another by one turn at the most.
 
-use std::cell::RefCell;
+mod direction;
+mod receipts;
+
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use socket2::Socket;
-use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::Client;
 use crate::line::{Line, Tty};
-use crate::receipts::Receipts;
-
-/// The most that moves in one turn. A pseudo terminal never gives more than 4,095 octets
-/// (`N_TTY_BUF_SIZE` in the kernel's `n_tty.c`), and a serial line fills this in a third of a second.
-const TURN: usize = 4096;
+use direction::{Direction, Read, has_hung_up, read, rest};
+use receipts::Receipts;
 
 /// How long unsent data may take to leave when the service stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
-/// How often a line is asked whether it has sent everything, when a session ends.
-const DRAIN_POLL: Duration = Duration::from_millis(10);
+/// How long the line must be silent to be given to somebody who waits for it, when its own client
+/// has closed its sending side: most that do so have left.
+const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
 
-thread_local! {
-    /// Filled and emptied within one turn.
-    static BUFFER: RefCell<[u8; TURN]> = const { RefCell::new([0; TURN]) };
-}
+/// How often at the most a stalled relay looks whether both sides are still there.
+const STALL_CHECK: Duration = Duration::from_secs(1);
 
 /// The time limits of one relay.
 #[derive(Debug, Clone, Copy)]
@@ -74,13 +70,6 @@ pub struct Moved {
     pub to_client: u64,
 }
 
-/// How long the line must be silent to be given to somebody who waits for it, when its own client
-/// has closed its sending side: most that do so have left.
-const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
-
-/// How often at the most a stalled relay looks whether both sides are still there.
-const STALL_CHECK: Duration = Duration::from_secs(1);
-
 /// Moves bytes between `client` and `line`.
 ///
 /// `stopped` completes when the service stops, `wanted` when somebody else waits for a line.
@@ -105,6 +94,7 @@ pub async fn run(
         wanted: false,
         last_byte: now,
         last_look: now,
+        unsent: 0,
     };
     let end = tokio::select! {
         biased;
@@ -115,60 +105,6 @@ pub async fn run(
     moved.to_line += relay.to_line.moved;
     moved.to_client += relay.to_client.moved;
     end
-}
-
-/// One direction: what was read here and not yet taken there.
-struct Direction {
-    kept: Vec<u8>,
-    taken: usize,
-    moved: u64,
-}
-
-impl Direction {
-    fn new() -> Self {
-        Direction {
-            kept: Vec::new(),
-            taken: 0,
-            moved: 0,
-        }
-    }
-
-    fn is_clear(&self) -> bool {
-        self.kept.is_empty()
-    }
-
-    fn forget(&mut self) {
-        self.kept = Vec::new();
-        self.taken = 0;
-    }
-
-    /// Writes `bytes` and keeps what was not taken.
-    fn pass(&mut self, bytes: &[u8], to: &impl AsFd) -> io::Result<()> {
-        let written = write(to, bytes)?;
-        self.moved += written as u64;
-        if written < bytes.len() {
-            self.kept = bytes[written..].to_vec();
-            self.taken = 0;
-        }
-        Ok(())
-    }
-
-    /// Writes of what is kept as much as is taken now.
-    fn pass_kept<T: AsFd + AsRawFd>(
-        &mut self,
-        to: &mut AsyncFdReadyGuard<'_, T>,
-    ) -> io::Result<usize> {
-        let written = write(to.get_inner(), &self.kept[self.taken..])?;
-        if written == 0 {
-            to.clear_ready();
-        }
-        self.moved += written as u64;
-        self.taken += written;
-        if self.taken == self.kept.len() {
-            self.forget();
-        }
-        Ok(written)
-    }
 }
 
 struct Relay<'a> {
@@ -186,6 +122,8 @@ struct Relay<'a> {
     wanted: bool,
     last_byte: Instant,
     last_look: Instant,
+    /// What the kernel had still to send at the last look.
+    unsent: u32,
 }
 
 impl Relay<'_> {
@@ -311,6 +249,13 @@ impl Relay<'_> {
         !self.to_line.is_clear() || !self.to_client.is_clear()
     }
 
+    /// Whether the modem has got more of what the kernel keeps for it since the last time: at 300
+    /// baud that can take two minutes, and the answer comes after it.
+    fn is_still_sending(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.unsent, self.line.unsent());
+        self.unsent != before
+    }
+
     /// When something may have to end, if nothing moves until then.
     fn due(&self) -> Option<Instant> {
         let idle = self.limits.idle.map(|limit| self.last_byte + limit);
@@ -336,6 +281,9 @@ impl Relay<'_> {
         if self.receipts.due().is_some_and(|due| due <= now) {
             let client = self.client.socket().get_ref();
             self.receipts.look(client, now).map_err(End::ClientLost)?;
+        }
+        if self.client_closed && self.is_still_sending() {
+            self.last_byte = now;
         }
         let silent_for = self.last_byte.elapsed();
         if let Some(limit) = self.limits.idle
@@ -365,98 +313,16 @@ impl Relay<'_> {
         let patience = self.limits.linger;
         let delivery = async {
             if !matches!(end, End::LineLost(_) | End::LineStalled) {
-                deliver(&mut self.to_line, self.line.tty(), patience).await;
-                sent(self.line, patience).await;
+                self.to_line.deliver(self.line.tty(), patience).await;
+                self.line.sent(patience).await;
             }
             if !matches!(end, End::ClientLost(_)) {
-                deliver(&mut self.to_client, self.client.socket(), patience).await;
+                self.to_client.deliver(self.client.socket(), patience).await;
             }
         };
         match end {
             End::Stopped => drop(timeout(STOP_LIMIT, delivery).await),
             _ => delivery.await,
         }
-    }
-}
-
-/// Waits until the kernel has sent everything to the modem, as long as it sends at all.
-async fn sent(line: &Line, patience: Duration) {
-    let mut unsent = line.unsent();
-    let mut since = Instant::now();
-    while unsent > 0 && since.elapsed() < patience {
-        tokio::time::sleep(DRAIN_POLL).await;
-        let now = line.unsent();
-        if now < unsent {
-            since = Instant::now();
-        }
-        unsent = now;
-    }
-}
-
-/// Writes what was kept, as long as the other side takes any of it.
-async fn deliver<T: AsFd + AsRawFd>(
-    direction: &mut Direction,
-    to: &AsyncFd<T>,
-    patience: Duration,
-) {
-    while !direction.is_clear() {
-        let Ok(Ok(mut ready)) = timeout(patience, to.writable()).await else {
-            return;
-        };
-        if direction.pass_kept(&mut ready).is_err() {
-            return;
-        }
-    }
-}
-
-/// What one turn found.
-enum Read<T> {
-    /// So many bytes, handed on with this result; and there may be more.
-    Some { passed: T, more: bool },
-    /// There was nothing after all.
-    Nothing,
-    /// The end: the other side has closed.
-    End,
-}
-
-/// One turn: reads once and hands on what came.
-fn read<T>(from: &impl AsFd, pass: impl FnOnce(&[u8]) -> T) -> io::Result<Read<T>> {
-    BUFFER.with_borrow_mut(|buffer| match nix::unistd::read(from, buffer) {
-        Ok(0) => Ok(Read::End),
-        Ok(count) => Ok(Read::Some {
-            passed: pass(&buffer[..count]),
-            more: count == TURN,
-        }),
-        Err(Errno::EAGAIN | Errno::EINTR) => Ok(Read::Nothing),
-        Err(errno) => Err(errno.into()),
-    })
-}
-
-/// After a short read everything was read, and the next byte makes a new event (`epoll(7)` on
-/// edge-triggered use). After a full one more may wait: the others have their turn first.
-async fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool) {
-    if more {
-        tokio::task::yield_now().await;
-    } else {
-        ready.clear_ready();
-    }
-}
-
-/// Writes as much as is taken now, which may be nothing.
-fn write(to: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    match nix::unistd::write(to, bytes) {
-        Ok(written) => Ok(written),
-        Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
-        Err(errno) => Err(errno.into()),
-    }
-}
-
-/// Whether the other end is gone, although what it sent before has not been read yet.
-fn has_hung_up<T: AsRawFd>(fd: &AsyncFd<T>) -> bool {
-    let mut look = Context::from_waker(Waker::noop());
-    match fd.poll_read_ready(&mut look) {
-        Poll::Ready(Ok(ready)) => ready.ready().is_read_closed(),
-        Poll::Ready(Err(_)) => true,
-        Poll::Pending => false,
     }
 }

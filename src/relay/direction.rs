@@ -1,0 +1,139 @@
+//! One direction of a relay: a turn of reading and writing on, and what was not taken.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::time::timeout;
+
+/// The most that moves in one turn. A pseudo terminal never gives more than 4,095 octets
+/// (`N_TTY_BUF_SIZE` in the kernel's `n_tty.c`), and a serial line fills this in a third of a second.
+const TURN: usize = 4096;
+
+thread_local! {
+    /// Filled and emptied within one turn.
+    static BUFFER: RefCell<[u8; TURN]> = const { RefCell::new([0; TURN]) };
+}
+
+/// One direction: what was read here and not yet taken there.
+pub(super) struct Direction {
+    kept: Vec<u8>,
+    taken: usize,
+    /// How many octets were taken in all.
+    pub(super) moved: u64,
+}
+
+impl Direction {
+    pub(super) fn new() -> Self {
+        Direction {
+            kept: Vec::new(),
+            taken: 0,
+            moved: 0,
+        }
+    }
+
+    pub(super) fn is_clear(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.kept = Vec::new();
+        self.taken = 0;
+    }
+
+    /// Writes `bytes` and keeps what was not taken.
+    pub(super) fn pass(&mut self, bytes: &[u8], to: &impl AsFd) -> io::Result<()> {
+        let written = write(to, bytes)?;
+        self.moved += written as u64;
+        if written < bytes.len() {
+            self.kept = bytes[written..].to_vec();
+            self.taken = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes of what is kept as much as is taken now.
+    pub(super) fn pass_kept<T: AsFd + AsRawFd>(
+        &mut self,
+        to: &mut AsyncFdReadyGuard<'_, T>,
+    ) -> io::Result<usize> {
+        let written = write(to.get_inner(), &self.kept[self.taken..])?;
+        if written == 0 {
+            to.clear_ready();
+        }
+        self.moved += written as u64;
+        self.taken += written;
+        if self.taken == self.kept.len() {
+            self.forget();
+        }
+        Ok(written)
+    }
+
+    /// Writes what is kept, for as long as the other side takes any of it.
+    pub(super) async fn deliver<T: AsFd + AsRawFd>(&mut self, to: &AsyncFd<T>, patience: Duration) {
+        while !self.is_clear() {
+            let Ok(Ok(mut ready)) = timeout(patience, to.writable()).await else {
+                return;
+            };
+            if self.pass_kept(&mut ready).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What one turn found.
+pub(super) enum Read<T> {
+    /// So many bytes, handed on with this result; and there may be more.
+    Some { passed: T, more: bool },
+    /// There was nothing after all.
+    Nothing,
+    /// The end: the other side has closed.
+    End,
+}
+
+/// One turn: reads once and hands on what came.
+pub(super) fn read<T>(from: &impl AsFd, pass: impl FnOnce(&[u8]) -> T) -> io::Result<Read<T>> {
+    BUFFER.with_borrow_mut(|buffer| match nix::unistd::read(from, buffer) {
+        Ok(0) => Ok(Read::End),
+        Ok(count) => Ok(Read::Some {
+            passed: pass(&buffer[..count]),
+            more: count == TURN,
+        }),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(Read::Nothing),
+        Err(errno) => Err(errno.into()),
+    })
+}
+
+/// After a short read everything was read, and the next byte makes a new event (`epoll(7)` on
+/// edge-triggered use). After a full one more may wait: the others have their turn first.
+pub(super) async fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool) {
+    if more {
+        tokio::task::yield_now().await;
+    } else {
+        ready.clear_ready();
+    }
+}
+
+/// Writes as much as is taken now, which may be nothing.
+fn write(to: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    match nix::unistd::write(to, bytes) {
+        Ok(written) => Ok(written),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether the other end is gone, although what it sent before has not been read yet.
+pub(super) fn has_hung_up<T: AsRawFd>(fd: &AsyncFd<T>) -> bool {
+    let mut look = Context::from_waker(Waker::noop());
+    match fd.poll_read_ready(&mut look) {
+        Poll::Ready(Ok(ready)) => ready.ready().is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
+    }
+}
