@@ -53,6 +53,7 @@ pub(super) enum LockFileError {
 #[derive(Debug)]
 pub(super) struct LockFile {
     path: PathBuf,
+    took_over: bool,
 }
 
 impl LockFile {
@@ -67,19 +68,26 @@ impl LockFile {
             )));
         }
         let whole = Temporary::write(&path, owner)?;
+        let mut took_over = false;
         for _ in 0..ATTEMPTS {
             match as_owner(owner, || fs::hard_link(&whole.path, &path)) {
                 Ok(()) => {
                     ours.insert(path.clone());
-                    return Ok(LockFile { path });
+                    return Ok(LockFile { path, took_over });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     remove_if_stale(&path)?;
+                    took_over = true;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         Err(LockFileError::Held(Holder::of_lock_file(&path, None)))
+    }
+
+    /// Whether somebody had left a lock who is gone.
+    pub(super) fn took_over(&self) -> bool {
+        self.took_over
     }
 }
 

@@ -94,7 +94,7 @@ impl LockDirectory {
 #[derive(Debug)]
 pub struct Claim {
     device: PathBuf,
-    _lock_files: Vec<LockFile>,
+    lock_files: Vec<LockFile>,
 }
 
 impl Claim {
@@ -119,7 +119,7 @@ impl Claim {
         }
         Ok(Claim {
             device: device.to_owned(),
-            _lock_files: lock_files,
+            lock_files,
         })
     }
 
@@ -138,7 +138,9 @@ impl Claim {
                 ));
             }
         }
-        if is_exclusive(tty) {
+        // The mode outlives a killed owner for as long as anybody keeps the terminal open, as the
+        // other side of a pseudo terminal does. His lock file told that he is gone.
+        if is_exclusive(tty) && !self.lock_files.iter().any(LockFile::took_over) {
             return Err(Unavailable::busy(&self.device, Holder::of_exclusive_open()));
         }
         Ok(())

@@ -13,8 +13,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::termios::{
-    ControlFlags, FlushArg, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcdrain, tcflush,
-    tcgetattr, tcsetattr,
+    ControlFlags, FlushArg, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw,
+    tcdrain, tcflush, tcgetattr, tcsetattr,
 };
 use serialport::{SerialPort, TTYPort};
 use tokio::io::unix::AsyncFd;
@@ -124,6 +124,8 @@ impl Line {
     fn set_raw(&mut self) -> Result<(), String> {
         let mut raw = self.found.termios.clone();
         cfmakeraw(&mut raw);
+        // It leaves some of them as they are: IUCLC, IXANY, IXOFF, IMAXBEL.
+        raw.input_flags = InputFlags::empty();
         raw.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
@@ -159,19 +161,19 @@ impl Line {
         }
         let bits = port.data_bits().map_err(unreadable)?;
         if bits != data_bits(asked.data_bits) {
-            return in_force("data bits", bits.to_string());
+            return in_force("data bits", u8::from(bits).to_string());
         }
         let check = port.parity().map_err(unreadable)?;
         if check != parity(asked.parity) {
-            return in_force("parity", check.to_string());
+            return in_force("parity", check.to_string().to_lowercase());
         }
         let stop = port.stop_bits().map_err(unreadable)?;
         if stop != stop_bits(asked.stop_bits) {
-            return in_force("stop bits", stop.to_string());
+            return in_force("stop bits", u8::from(stop).to_string());
         }
         let control = port.flow_control().map_err(unreadable)?;
         if control != flow(asked.flow) {
-            return in_force("flow control", control.to_string());
+            return in_force("flow control", control.to_string().to_lowercase());
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{
     Modem, Running, Scratch, have, locks_in, port, random, read_all, read_exactly, read_until,
-    server_end, standalone, wait_until,
+    reset, server_end, standalone, wait_until,
 };
 
 /// A server of one line. The tests that wait for a session's end have a short `linger`, the others
@@ -168,12 +168,6 @@ fn a_session_that_ends_leaves_what_the_modem_has_not_read_yet() {
     modem.set_blocking(true);
     read_exactly(modem.master(), &bytes);
     read_exactly(modem.master(), b"ATZ\r");
-}
-
-/// Closes without a word of farewell: a reset, as from a program that crashed with unread input.
-fn reset(client: TcpStream) {
-    let client = socket2::Socket::from(client);
-    client.set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 #[test]

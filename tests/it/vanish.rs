@@ -128,7 +128,8 @@ impl Elsewhere {
     /// A client there, which reads if `out` leads anywhere.
     fn client(&self, server: SocketAddr, out: Stdio) -> (Child, ChildStdin) {
         let mut child = Command::new("ip")
-            .args(["netns", "exec", &self.name, "socat", "-"])
+            // Small writes, which never block while there is room: it shall hear its keys.
+            .args(["netns", "exec", &self.name, "socat", "-b4096", "-"])
             .arg(format!("TCP:{server}"))
             .stdin(Stdio::piped())
             .stdout(out)
