@@ -3,6 +3,7 @@
 mod support;
 mod terminal;
 
+mod lock_files;
 mod peers;
 mod relay;
 mod units;

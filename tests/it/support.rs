@@ -360,6 +360,12 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Leaves without a word: the connection is reset, and nothing lingers.
+pub(crate) fn leave(client: TcpStream) {
+    let socket = socket2::Socket::from(client);
+    socket.set_linger(Some(Duration::ZERO)).unwrap();
+}
+
 /// Reads until `expected` has come, and returns all that came.
 #[track_caller]
 pub(crate) fn read_until(stream: &mut impl Read, expected: &[u8]) -> Vec<u8> {
