@@ -5,5 +5,7 @@ mod terminal;
 
 mod lock_files;
 mod peers;
+mod pool;
+mod queue;
 mod relay;
 mod units;
