@@ -4,6 +4,7 @@ mod support;
 mod terminal;
 
 mod lock_files;
+mod many;
 mod peers;
 mod pool;
 mod queue;
