@@ -348,9 +348,9 @@ fn a_lock_of_ours_that_somebody_removed_ends_no_session() {
 fn a_line_configured_by_a_link_is_locked_under_both_names() {
     let line = Locked::new();
     let elsewhere = Scratch::new();
-    let link = elsewhere.path().join("usb-FAKE");
-    symlink(line.modem.device(), &link).unwrap();
-    let server = share(&[&link], line.scratch.path(), &[]);
+    let alias = elsewhere.path().join("usb-FAKE");
+    symlink(line.modem.device(), &alias).unwrap();
+    let server = share(&[&alias], line.scratch.path(), &[]);
     let client = connect(server.address());
     server.logged(" is on ");
     let number = line.modem.device().file_name().unwrap().to_str().unwrap();
@@ -379,9 +379,9 @@ fn a_line_configured_by_a_link_is_locked_under_both_names() {
 fn one_line_by_two_names_is_one_line() {
     let line = Locked::new();
     let elsewhere = Scratch::new();
-    let link = elsewhere.path().join("usb-FAKE");
-    symlink(line.modem.device(), &link).unwrap();
-    let server = share(&[&link, line.modem.device()], line.scratch.path(), &[]);
+    let alias = elsewhere.path().join("usb-FAKE");
+    symlink(line.modem.device(), &alias).unwrap();
+    let server = share(&[&alias, line.modem.device()], line.scratch.path(), &[]);
     let _client = connect(server.address());
     server.logged(" is on ");
     is_told_busy(&server);

@@ -83,7 +83,7 @@ fn of_five_clients_of_three_lines_among_broken_ones_three_are_served() {
         devices.insert(place, modem.device());
     }
     let server = share_without_terminal(&devices, &locks);
-    let mut served = Vec::new();
+    let mut on_line = Vec::new();
     for number in 0..3 {
         let mut client = server.connect();
         assert_eq!(
@@ -91,24 +91,24 @@ fn of_five_clients_of_three_lines_among_broken_ones_three_are_served() {
             number,
             "the first that is free"
         );
-        served.push(client);
+        on_line.push(client);
     }
     for _ in 0..2 {
         assert_eq!(read_all(&mut server.connect()), b"\r\nBUSY\r\n");
     }
     assert_eq!(server.logged_times("no line for", 2).len(), 2);
     // A line that is given back is had again; those that are in use are not disturbed.
-    leave(served.remove(1));
+    leave(on_line.remove(1));
     server.logged(" left ");
     wait_until("two lines' locks", || locks_in(locks.path()).len() == 4);
     let mut next = server.connect();
     assert_eq!(line_of(&mut next, &modems), 1);
-    for (client, modem) in served.iter_mut().zip([modems[0], modems[2]]) {
+    for (client, modem) in on_line.iter_mut().zip([modems[0], modems[2]]) {
         client.write_all(b"still here\r").unwrap();
         modem.expect(b"still here\r");
     }
     drop(next);
-    drop(served);
+    drop(on_line);
     let (status, log) = server.stop();
     assert!(status.success());
     assert!(
