@@ -4,15 +4,17 @@
 //! only removed while it still says that it is ours (FHS 3.0, section 5.9).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::signal::kill;
 use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
 use tracing::{info, warn};
@@ -35,18 +37,33 @@ pub(super) enum LockFileError {
     #[error("in use by {0}")]
     Held(Holder),
     #[error(
-        "stale lock {path} of pid {pid}, which is gone, belongs to uid {owner} and cannot be removed: \
-         {error}; remove it with `rm {path}`",
+        "stale lock {path} {stale}, belongs to uid {owner} and cannot be removed: {error}; remove it \
+         with `rm {path}`",
         path = path.display()
     )]
     Stuck {
         path: PathBuf,
-        pid: i32,
+        stale: Stale,
         owner: u32,
         error: io::Error,
     },
     #[error("{0}")]
     Unwritable(#[from] io::Error),
+}
+
+/// A lock that nobody holds.
+#[derive(Debug)]
+pub(super) struct Stale {
+    pid: Option<i32>,
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "of pid {pid}, which is gone"),
+            None => f.write_str("without a pid"),
+        }
+    }
 }
 
 /// A lock file that is ours until dropped.
@@ -97,8 +114,8 @@ impl Drop for LockFile {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         ours.remove(&self.path);
-        match fs::read(&self.path) {
-            Ok(content) if pid_in(&content) == Some(our_pid()) => {
+        match look(&self.path) {
+            Ok((content, _)) if pid_in(&content) == Some(our_pid()) => {
                 if let Err(error) = fs::remove_file(&self.path) {
                     warn!(
                         "{}: our lock cannot be removed: {error}",
@@ -146,7 +163,7 @@ impl Drop for Temporary {
 /// Renaming it first makes the look and the removal one step: of two who find the same stale lock,
 /// only one gets it under the new name, and whoever finds a fresh lock there puts it back.
 fn remove_if_stale(path: &Path) -> Result<(), LockFileError> {
-    let Some(stale) = stale_pid(path)? else {
+    let Some(stale) = staleness(path)? else {
         return Ok(());
     };
     let aside = path.with_file_name(format!("LTMP.{}.stale", our_pid()));
@@ -156,44 +173,56 @@ fn remove_if_stale(path: &Path) -> Result<(), LockFileError> {
         Err(error) => {
             return Err(LockFileError::Stuck {
                 path: path.to_owned(),
-                pid: stale,
+                stale,
                 owner: fs::metadata(path).map_or(0, |of| of.uid()),
                 error,
             });
         }
     }
-    let verdict = stale_pid(&aside);
+    let verdict = staleness(&aside);
     if verdict.is_err() {
         // Between our look and our rename it was replaced by a living one.
         let _ = fs::hard_link(&aside, path);
     } else {
-        info!(
-            "{}: stale lock of pid {stale}, which is gone, removed",
-            path.display()
-        );
+        info!("{}: stale lock {stale}, removed", path.display());
     }
     let _ = fs::remove_file(&aside);
     verdict.map(drop)
 }
 
-/// The pid in a lock whose owner is gone (0 where there was none), `None` if there is no lock.
-fn stale_pid(path: &Path) -> Result<Option<i32>, LockFileError> {
-    let (content, modified) =
-        match fs::read(path).and_then(|content| Ok((content, fs::metadata(path)?.modified()?))) {
-            Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(LockFileError::Held(Holder::of_lock_file(path, None)));
-            }
-            Err(error) => return Err(error.into()),
-        };
+/// How the lock at `path` is stale, if there is one; an error says who holds it.
+fn staleness(path: &Path) -> Result<Option<Stale>, LockFileError> {
     let held_by = |pid| Err(LockFileError::Held(Holder::of_lock_file(path, pid)));
+    let (content, modified) = match look(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // It says nothing to us, but it is there.
+        Err(_) => return held_by(None),
+    };
     match pid_in(&content) {
         Some(pid) if pid != our_pid() && is_alive(pid) => held_by(Some(pid)),
-        Some(pid) => Ok(Some(pid)),
         None if is_younger(modified, UNFINISHED_FOR) => held_by(None),
-        None => Ok(Some(0)),
+        pid => Ok(Some(Stale { pid })),
     }
+}
+
+/// What a lock says, and since when.
+///
+/// Where everybody may make files, there may be anything under its name: a FIFO, which blocks whoever
+/// opens it, or a link to a file without an end. Only a regular file is read, and only its beginning.
+fn look(path: &Path) -> io::Result<(Vec<u8>, SystemTime)> {
+    const ENOUGH: u64 = 128;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW | libc::O_NOCTTY)
+        .open(path)?;
+    let of = file.metadata()?;
+    if !of.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let mut content = Vec::new();
+    file.take(ENOUGH).read_to_end(&mut content)?;
+    Ok((content, of.modified()?))
 }
 
 /// The pid in a UUCP lock file: the first word in ASCII, or four octets in the machine's order as some
