@@ -47,7 +47,7 @@ pub enum Denied {
 }
 
 /// Decides whether `peer` may use a port. Waits for name lookups off the event loop, but never
-/// longer than [`LOOKUP_LIMIT`], and only where the list has names in it.
+/// longer than five seconds, and only where the list has names in it.
 pub async fn admit(peer: Peer, admission: &Admission) -> Result<(), Denied> {
     let (Admission::Listed(list), Peer::Network(address)) = (admission, peer) else {
         // A unix socket is guarded by its file mode.

@@ -51,8 +51,14 @@ pub struct Serve {
     /// The serial lines to share; several make a pool
     #[arg(value_name = "DEVICE", conflicts_with_all = ["config", "standalone"])]
     pub devices: Vec<PathBuf>,
-    /// Listen here: port, address:port, [v6]:port or /path (with DEVICE)
-    #[arg(long, value_name = "ADDR", value_parser = endpoint, requires = "devices")]
+    /// Where to listen without systemd.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_parser = endpoint,
+        requires = "devices",
+        help = "Listen here: port, address:port, [v6]:port or /path (with DEVICE)"
+    )]
     pub listen: Vec<Endpoint>,
     /// The settings of the lines: baud,data,parity,stop[,rtscts|xonxoff] (with DEVICE)
     #[arg(

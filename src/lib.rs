@@ -12,7 +12,7 @@
 //! | [`session`] | one client's life: the next five in their order |
 //! | [`access`] | may they use this port? |
 //! | [`pool`], [`claim`] | which line, and the locks that make it ours |
-//! | [`line`] | open, set up, read back, hang up, restore |
+//! | [`mod@line`] | open, set up, read back, hang up, restore |
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
