@@ -169,6 +169,23 @@ fn a_line_that_another_program_gives_back_goes_to_who_waits() {
 }
 
 #[test]
+fn who_arrives_when_a_line_is_free_does_not_overtake_who_waits() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = share_in_turn(&[&modem], &scratch, "10min");
+    let (mut holder, lock) = somebody_else(&scratch, &modem);
+    let first = arrives(&server, "anna");
+    all_have_arrived(&server);
+    // Nobody tells us; the newcomer is there before the next look.
+    fs::remove_file(lock).unwrap();
+    let _newcomer = arrives(&server, "berta");
+    hears_only(&modem, "anna");
+    leave(first);
+    hears_only(&modem, "berta");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+}
+
+#[test]
 fn a_line_whose_other_user_was_killed_goes_to_who_waits() {
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share_in_turn(&[&modem], &scratch, "10min");
