@@ -3,15 +3,14 @@
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::time::{Duration, SystemTime};
 
 use nix::sys::stat::Mode;
 use nix::unistd::{User, mkfifo};
 
 use crate::support::{
-    Modem, Running, Scratch, connect, locks_in, modemd, names_in, proc_status, read_all, reset,
-    root, share, wait_until,
+    Modem, Running, Scratch, Sleeper, connect, locks_in, modemd, names_in, read_all, reset, root,
+    share, wait_until,
 };
 
 /// A line with a modemd, and the lock file that other programs would make for it.
@@ -58,31 +57,6 @@ impl Locked {
         wait_until("the locks to go", || {
             names_in(self.scratch.path()).is_empty()
         });
-    }
-}
-
-/// Somebody who is alive.
-struct Sleeper(Child);
-
-impl Sleeper {
-    fn new() -> Sleeper {
-        let sleeper = Sleeper(Command::new("sleep").arg("999").spawn().unwrap());
-        // It has its name a moment after it was started.
-        wait_until("the name of a process", || {
-            proc_status(sleeper.0.id().try_into().unwrap(), "Name").is_some_and(|of| of == "sleep")
-        });
-        sleeper
-    }
-
-    fn pid(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

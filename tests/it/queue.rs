@@ -3,11 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
-use std::process::{Child, Command};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Modem, Running, Scratch, connect, read_all, read_until, reset, standalone, wait_until,
+    Modem, Running, Scratch, Sleeper, connect, read_all, read_until, reset, standalone, wait_until,
 };
 
 /// A modemd with one port, whose clients wait for so long.
@@ -144,10 +144,10 @@ fn whose_time_runs_out_is_told_busy() {
 }
 
 /// Another program that has the line, by its lock file.
-fn somebody_else(scratch: &Scratch, modem: &Modem) -> (Child, std::path::PathBuf) {
-    let holder = Command::new("sleep").arg("999").spawn().unwrap();
+fn somebody_else(scratch: &Scratch, modem: &Modem) -> (Sleeper, PathBuf) {
+    let holder = Sleeper::new();
     let number = modem.device().file_name().unwrap().to_str().unwrap();
-    let lock = scratch.file(&format!("LCK..{number}"), format!("{:10}\n", holder.id()));
+    let lock = scratch.file(&format!("LCK..{number}"), format!("{:10}\n", holder.pid()));
     (holder, lock)
 }
 
@@ -155,7 +155,7 @@ fn somebody_else(scratch: &Scratch, modem: &Modem) -> (Child, std::path::PathBuf
 fn a_line_that_another_program_gives_back_goes_to_who_waits() {
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share_in_turn(&[&modem], &scratch, "10min");
-    let (mut holder, lock) = somebody_else(&scratch, &modem);
+    let (_holder, lock) = somebody_else(&scratch, &modem);
     let [first, second] = ["anna", "berta"].map(|name| arrives(&server, name));
     all_have_arrived(&server);
     assert!(modem.read_now().is_empty());
@@ -164,19 +164,31 @@ fn a_line_that_another_program_gives_back_goes_to_who_waits() {
     reset(first);
     hears_only(&modem, "berta");
     reset(second);
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+}
+
+#[test]
+fn who_arrives_when_a_line_is_free_does_not_overtake_who_waits() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = share_in_turn(&[&modem], &scratch, "10min");
+    let (_holder, lock) = somebody_else(&scratch, &modem);
+    let first = arrives(&server, "anna");
+    all_have_arrived(&server);
+    // Nobody tells us; the newcomer is there before the next look.
+    fs::remove_file(lock).unwrap();
+    let _newcomer = arrives(&server, "berta");
+    hears_only(&modem, "anna");
+    reset(first);
+    hears_only(&modem, "berta");
 }
 
 #[test]
 fn a_line_whose_other_user_was_killed_goes_to_who_waits() {
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share_in_turn(&[&modem], &scratch, "10min");
-    let (mut holder, lock) = somebody_else(&scratch, &modem);
+    let (holder, lock) = somebody_else(&scratch, &modem);
     let _waiting = arrives(&server, "anna");
     all_have_arrived(&server);
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    drop(holder);
     hears_only(&modem, "anna");
     server.logged(&format!("{}: stale lock of pid", lock.display()));
 }

@@ -373,6 +373,35 @@ impl Drop for Running {
     }
 }
 
+/// Somebody who is alive, does nothing, and is gone when dropped.
+pub(crate) struct Sleeper(Child);
+
+impl Sleeper {
+    pub(crate) fn new() -> Self {
+        let mut command = Command::new("sleep");
+        // A test that fails must not leave somebody behind who keeps our output open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let sleeper = Sleeper(command.arg("999").spawn().unwrap());
+        // It has its name a moment after it was started.
+        wait_until("the name of a process", || {
+            let name = proc_status(sleeper.pid().try_into().unwrap(), "Name");
+            name.is_some_and(|name| name == "sleep")
+        });
+        sleeper
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A field of `/proc/PID/status`.
 pub(crate) fn proc_status(pid: i32, name: &str) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
