@@ -84,7 +84,14 @@ impl LockFile {
                 Some(our_pid()),
             )));
         }
-        let whole = Temporary::write(&path, owner)?;
+        let whole = match Temporary::write(&path, owner) {
+            Ok(whole) => whole,
+            Err(error) => {
+                // We can make none, and yet respect the one that somebody made who could.
+                staleness(&path)?;
+                return Err(error.into());
+            }
+        };
         let mut took_over = false;
         for _ in 0..ATTEMPTS {
             match as_owner(owner, || fs::hard_link(&whole.path, &path)) {

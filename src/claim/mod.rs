@@ -112,8 +112,8 @@ impl Claim {
                     return Err(Unavailable::broken(device, stuck.to_string()));
                 }
                 Err(LockFileError::Unwritable(error)) => {
+                    // The other names are still to be looked at.
                     directory.warn_once(&error);
-                    break;
                 }
             }
         }

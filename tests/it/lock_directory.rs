@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::{
-    Modem, Running, Scratch, have, modemd, names_in, read_all, read_until, reset, root, share,
-    wait_until,
+    Modem, Running, Scratch, Sleeper, have, modemd, names_in, read_all, read_until, reset, root,
+    share, wait_until,
 };
 
 /// Somebody without any privileges.
@@ -107,6 +107,21 @@ fn a_lock_directory_on_a_read_only_file_system_leaves_the_locks_of_the_kernel() 
     let mount = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
     let server = share_after(mount, &modem, scratch.path());
     sessions_work_without_lock_files(server, &modem, scratch.path(), "Read-only file system");
+}
+
+#[test]
+fn a_living_lock_is_respected_where_we_can_make_none() {
+    if !can_mount() {
+        return;
+    }
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let other = Sleeper::new();
+    let name = modem.device().file_name().unwrap().to_str().unwrap();
+    scratch.file(&format!("LCK..{name}"), format!("{:10}\n", other.pid()));
+    let mount = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
+    let server = share_after(mount, &modem, scratch.path());
+    assert_eq!(read_all(&mut server.connect()), b"\r\nBUSY\r\n");
+    server.logged(&format!("in use by pid {}", other.pid()));
 }
 
 #[test]
