@@ -18,6 +18,7 @@ use nix::sys::termios::{
 };
 use serialport::{SerialPort, TTYPort};
 use tokio::io::unix::AsyncFd;
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use crate::claim::{Claim, Holder, Unavailable};
@@ -39,7 +40,8 @@ pub struct Line {
     tty: AsyncFd<Tty>,
     device: PathBuf,
     found: Found,
-    _claim: Claim,
+    /// Until the line is closed.
+    claim: Option<Claim>,
 }
 
 /// The settings a line was found with.
@@ -107,7 +109,7 @@ impl Line {
                 baud,
                 low_latency,
             },
-            _claim: claim,
+            claim: Some(claim),
         })
     }
 
@@ -216,6 +218,19 @@ impl Line {
         self.discard_unsent();
         if self.lower_dtr() {
             tokio::time::sleep(DTR_DOWN).await;
+        }
+    }
+
+    /// Gives the line back.
+    ///
+    /// USB serial drivers have no way to throw away what they were given (`flush_buffer` is missing
+    /// in `usb-serial.c` and `cdc-acm.c`), and closing waits up to half a minute for it to leave
+    /// (`closing_wait`, which only root may change): not here, where all others would wait too.
+    pub async fn close(mut self) {
+        if self.unsent() > 0 {
+            // Stays here: should the service end meanwhile, no lock file is left behind.
+            let _claim = self.claim.take();
+            let _ = spawn_blocking(move || drop(self)).await;
         }
     }
 
