@@ -74,7 +74,7 @@ pub async fn run<E>(
     record.end = Some(end);
     let release = async {
         line.hang_up().await;
-        drop(line);
+        line.close().await;
         drop((seat, record));
         port.pool.release();
     };

@@ -21,7 +21,13 @@ pub(super) fn in_use_by_system(device: &Path) -> Option<String> {
     // systemd keeps a link of this name for every unit that runs.
     let getty = format!("serial-getty@{name}.service");
     let runs = Path::new("/run/systemd/units").join(format!("invocation:{getty}"));
-    fs::symlink_metadata(runs)
-        .is_ok()
-        .then(|| format!("is used for logins; `systemctl disable --now {getty}` frees it"))
+    // The unit's end leaves the line to root and the group `tty`, and udev lets that be on a mere
+    // change.
+    fs::symlink_metadata(runs).is_ok().then(|| {
+        format!(
+            "is used for logins; `systemctl disable --now {getty}` frees it, and \
+             `udevadm trigger --action=add {}` gives it back to its group",
+            real.display()
+        )
+    })
 }

@@ -46,7 +46,8 @@ pub struct Line {
     found: Found,
     /// DTR and the like, which a pseudo terminal does not have.
     has_modem_lines: bool,
-    _claim: Claim,
+    /// Until the line is closed.
+    claim: Option<Claim>,
 }
 
 /// The settings a line was found with.
@@ -115,7 +116,7 @@ impl Line {
                 low_latency,
             },
             has_modem_lines: false,
-            _claim: claim,
+            claim: Some(claim),
         })
     }
 
@@ -249,6 +250,19 @@ impl Line {
         self.discard_unsent();
         if self.lower_dtr() {
             sleep(DTR_DOWN).await;
+        }
+    }
+
+    /// Gives the line back.
+    ///
+    /// USB serial drivers have no way to throw away what they were given (`flush_buffer` is missing
+    /// in `usb-serial.c` and `cdc-acm.c`), and closing waits up to half a minute for it to leave
+    /// (`closing_wait`, which only root may change): not here, where all others would wait too.
+    pub async fn close(mut self) {
+        if self.unsent() > 0 {
+            // Stays here: should the service end meanwhile, no lock file is left behind.
+            let _claim = self.claim.take();
+            let _ = spawn_blocking(move || drop(self)).await;
         }
     }
 
