@@ -31,6 +31,8 @@ impl Journal {
         let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/units/modemd.catalog");
         let stage = Stage::new()?
             .own_run()
+            // An image that has never been booted has none, and journald needs one.
+            .file("/etc/machine-id", "6d6f64656d64206a6f75726e616c3a29\n")
             .run("mkdir -p /run/log/journal /run/systemd/journal")
             // The kernel's own messages are none of our business.
             .run("mount --bind /dev/null /dev/kmsg")
