@@ -55,6 +55,7 @@ pub struct Line {
 struct Found {
     termios: Termios,
     baud: Option<u32>,
+    /// Whether `ASYNC_LOW_LATENCY` was on, or cannot be had.
     low_latency: bool,
 }
 
