@@ -49,7 +49,8 @@ pub(crate) const PICOCOM: Program = Program {
     name: "picocom",
     arguments: |device| words(&[device]),
     has_it: "Terminal ready",
-    refuses: "cannot lock",
+    // It cannot lock it, or without privileges not even open it.
+    refuses: "FATAL: cannot ",
 };
 
 pub(crate) fn words(words: &[&str]) -> Vec<String> {
