@@ -69,7 +69,7 @@ fn both_directions_at_once_lose_nothing_while_each_reader_stalls_for_a_while() {
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share(&[modem.device()], scratch.path(), &[]);
     let client = client_on(&server, &modem);
-    let (to_line, to_client) = (random(BULK / 2), random(BULK / 2));
+    let (to_line, to_client) = (random(BULK), random(BULK));
     let before = most_memory(&server);
     // Nobody reads: both writers get stuck.
     let said = modem.say_until_stuck(&to_client);
