@@ -414,6 +414,12 @@ mod tests {
         assert!(matches!(nowhere, Err(LockFileError::Unwritable(_))));
     }
 
+    #[test]
+    fn a_binary_pid_that_begins_like_text_is_no_text() {
+        // "1", a blank, and two octets that are no text.
+        assert_eq!(pid_in(&i32::to_ne_bytes(0x000f_2031)), Some(0x000f_2031));
+    }
+
     proptest! {
         #[test]
         fn any_content_is_survived(content in proptest::collection::vec(any::<u8>(), 0..64)) {
