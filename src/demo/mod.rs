@@ -194,10 +194,7 @@ impl Bank {
         if line.held.is_empty() {
             match line.pty.read(chunk)? {
                 Heard::Bytes(count) => {
-                    let taken = self
-                        .exchange
-                        .receive(index, &chunk[..count], now.into_std());
-                    line.held.extend(&chunk[taken..count]);
+                    self.hand_on(index, &chunk[..count], now);
                     return Ok(true);
                 }
                 Heard::Nothing => return Ok(wrote),
@@ -249,12 +246,7 @@ impl Bank {
         }
         if line.pty.is_kept_open() {
             match line.pty.look_for_terminal(chunk) {
-                Heard::Bytes(count) => {
-                    let taken = self
-                        .exchange
-                        .receive(index, &chunk[..count], now.into_std());
-                    line.held.extend(&chunk[taken..count]);
-                }
+                Heard::Bytes(count) => self.hand_on(index, &chunk[..count], now),
                 Heard::Nothing | Heard::Reopened => self.exchange.terminal_came(index),
                 Heard::Gone => {
                     self.terminal_gone(index, now)?;
@@ -262,9 +254,16 @@ impl Bank {
                 }
             }
         }
-        let written = line.pty.poll_write(cx, self.exchange.output(index));
+        let pty = &mut self.lines[index].pty;
+        let written = pty.poll_write(cx, self.exchange.output(index));
         self.exchange.sent(index, written, now.into_std());
         Ok(written > 0)
+    }
+
+    /// Gives the modem what its terminal said, and holds what it does not take.
+    fn hand_on(&mut self, index: usize, bytes: &[u8], now: Instant) {
+        let taken = self.exchange.receive(index, bytes, now.into_std());
+        self.lines[index].held.extend(&bytes[taken..]);
     }
 
     /// DTR off, and what the modem had to tell is told to nobody.

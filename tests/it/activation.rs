@@ -1,14 +1,13 @@
 //! Started by systemd's own activation tool, with sockets under names.
 
-use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
 use crate::stage::Stage;
 use crate::support::{
-    Modem, PATIENCE, Running, Scratch, connect, connect_when_up, free_port, have, locks_in, modemd,
-    proc_status, read_all, read_until, reset, wait_for, wait_until,
+    Modem, PATIENCE, Running, Scratch, assert_talks, connect, connect_when_up, free_port, have,
+    locks_in, modemd, proc_status, read_all, read_until, reset, wait_for, wait_until,
 };
 
 /// `systemd-socket-activate` with these options, and the program it is to start.
@@ -39,15 +38,6 @@ fn connect_unix(path: &Path) -> UnixStream {
     let stream = wait_for("a unix listener", || UnixStream::connect(path).ok());
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
-}
-
-/// Checks that bytes pass both ways.
-#[track_caller]
-fn assert_talks(client: &mut (impl Read + Write), modem: &Modem) {
-    client.write_all(b"ATZ\r").unwrap();
-    modem.expect(b"ATZ\r");
-    modem.say(b"OK\r\n");
-    read_until(client, b"OK\r\n");
 }
 
 #[test]

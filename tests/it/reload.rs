@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Modem, Running, Scratch, connect, free_port, locks_in, read_all, read_until, reset, standalone,
-    wait_until,
+    Modem, Running, Scratch, assert_talks, connect, free_port, locks_in, read_all, read_until,
+    reset, standalone, wait_until,
 };
 
 /// Writes another configuration and waits until it is in force.
@@ -37,14 +37,6 @@ fn port(name: &str, listen: &str, allow: &str, modem: &Modem) -> String {
     format!(
         "[ports.{name}]\nlisten = [\"{listen}\"]\nallow = [\"{allow}\"]\ndevices = [\"{device}\"]\n"
     )
-}
-
-#[track_caller]
-fn assert_talks(client: &mut TcpStream, modem: &Modem) {
-    client.write_all(b"ATZ\r").unwrap();
-    modem.expect(b"ATZ\r");
-    modem.say(b"OK\r\n");
-    read_until(client, b"OK\r\n");
 }
 
 #[test]

@@ -470,6 +470,15 @@ pub(crate) fn read_until(stream: &mut impl Read, expected: &[u8]) -> Vec<u8> {
     got
 }
 
+/// Checks that bytes pass both ways between a client and the modem it has.
+#[track_caller]
+pub(crate) fn assert_talks(client: &mut (impl Read + Write), modem: &Modem) {
+    client.write_all(b"ATZ\r").unwrap();
+    modem.expect(b"ATZ\r");
+    modem.say(b"OK\r\n");
+    read_until(client, b"OK\r\n");
+}
+
 /// Reads to the end.
 #[track_caller]
 pub(crate) fn read_all(stream: &mut impl Read) -> Vec<u8> {
