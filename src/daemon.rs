@@ -3,7 +3,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -222,7 +221,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                 exits_when_idle: !binds,
                 binds: false,
                 admission: Some(admission),
-                source: None::<PathBuf>,
+                source: None,
                 config: Config {
                     ports: vec![port],
                     ..config
@@ -350,17 +349,17 @@ fn introduction(socket: &socket2::Socket, modems: &[demo::Device]) -> String {
 
 /// One thread, one event loop: sessions share memory and never wait for each other.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    /// Threads for name lookups, which may hang for seconds.
-    const LOOKUPS: usize = 64;
+    /// Threads for what may hang for seconds: name lookups, and closing a line that takes nothing.
+    const THREADS: usize = 64;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(LOOKUPS)
+        .max_blocking_threads(THREADS)
         // A thread that waited for more to do would have the privileges that we are to let go of.
         .thread_keep_alive(Duration::ZERO)
         .build()
         .map_err(unavailable)?;
     let done = LocalSet::new().block_on(&runtime, work);
-    // A lookup that hangs must not keep the process.
+    // One that hangs must not keep the process.
     runtime.shutdown_background();
     Ok(done)
 }

@@ -1,8 +1,7 @@
 //! The shared daemon: accepts clients on all ports and gives each a task, until it is told to stop
 //! or nobody has come for a while. Nothing that a client or a file does makes it leave.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;

@@ -103,7 +103,15 @@ async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Li
         }
     };
     let refusal = match line {
-        Ok(line) if waits => return Some((client.watched_anew().ok()?, line)),
+        Ok(line) if waits => match client.watched_anew() {
+            Ok(client) => return Some((client, line)),
+            Err(error) => {
+                warn!("{}: {peer} cannot be served: {error}", port.name);
+                drop(line);
+                port.pool.release();
+                return None;
+            }
+        },
         Ok(line) => return Some((client, line)),
         Err(refusal) => refusal,
     };

@@ -100,8 +100,7 @@ impl LockFile {
                     return Ok(LockFile { path, took_over });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    remove_if_stale(&path)?;
-                    took_over = true;
+                    took_over |= remove_if_stale(&path)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -165,18 +164,19 @@ impl Drop for Temporary {
     }
 }
 
-/// Removes the lock at `path` if its owner is gone; an error says who has it.
+/// Removes the lock at `path` if its owner is gone, and tells whether it did: it may have vanished by
+/// itself. An error says who has it.
 ///
 /// Renaming it first makes the look and the removal one step: of two who find the same stale lock,
 /// only one gets it under the new name, and whoever finds a fresh lock there puts it back.
-fn remove_if_stale(path: &Path) -> Result<(), LockFileError> {
+fn remove_if_stale(path: &Path) -> Result<bool, LockFileError> {
     let Some(stale) = staleness(path)? else {
-        return Ok(());
+        return Ok(false);
     };
     let aside = path.with_file_name(format!("LTMP.{}.stale", our_pid()));
     match fs::rename(path, &aside) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => {
             return Err(LockFileError::Stuck {
                 path: path.to_owned(),
@@ -194,7 +194,7 @@ fn remove_if_stale(path: &Path) -> Result<(), LockFileError> {
         info!("{}: stale lock {stale}, removed", path.display());
     }
     let _ = fs::remove_file(&aside);
-    verdict.map(drop)
+    verdict.map(|stale| stale.is_some())
 }
 
 /// How the lock at `path` is stale, if there is one; an error says who holds it.

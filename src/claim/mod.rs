@@ -9,10 +9,12 @@ mod lock_file;
 
 use std::fs::{File, TryLockError};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
+use nix::sys::stat::major;
 use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
@@ -138,13 +140,24 @@ impl Claim {
                 ));
             }
         }
-        // The mode outlives a killed owner for as long as anybody keeps the terminal open, as the
-        // other side of a pseudo terminal does. His lock file told that he is gone.
-        if is_exclusive(tty) && !self.lock_files.iter().any(LockFile::took_over) {
+        if is_exclusive(tty) && !self.may_be_left_over(tty) {
             return Err(Unavailable::busy(&self.device, Holder::of_exclusive_open()));
         }
         Ok(())
     }
+
+    /// Whether an exclusive mode may be what somebody left who was killed. On a serial line it ends
+    /// with its last user; on a pseudo terminal it stays while the other side is open, and then a
+    /// lock of somebody who is gone, which we removed, tells that it is nobody's.
+    fn may_be_left_over(&self, tty: &File) -> bool {
+        let is_pseudo = tty.metadata().is_ok_and(|of| is_pseudo_terminal(of.rdev()));
+        is_pseudo && self.lock_files.iter().any(LockFile::took_over)
+    }
+}
+
+/// By its number in the kernel's `Documentation/admin-guide/devices.txt`.
+fn is_pseudo_terminal(device: u64) -> bool {
+    (136..=143).contains(&major(device))
 }
 
 nix::ioctl_read!(
@@ -198,6 +211,20 @@ mod tests {
     #[test]
     fn a_plain_line_has_one_lock_name() {
         assert_eq!(names("/dev/ttyS1", "/dev/ttyS1"), ["LCK..ttyS1"]);
+    }
+
+    #[test]
+    fn a_serial_line_is_no_pseudo_terminal() {
+        use nix::sys::stat::makedev;
+        assert!(is_pseudo_terminal(makedev(136, 0)));
+        assert!(is_pseudo_terminal(makedev(143, 255)));
+        // ttyS1, ttyUSB0, ttyACM0.
+        for (major, minor) in [(4, 65), (188, 0), (166, 0)] {
+            assert!(
+                !is_pseudo_terminal(makedev(major, minor)),
+                "{major}:{minor}"
+            );
+        }
     }
 
     #[test]
