@@ -1,43 +1,15 @@
-//! `modemctl`: what people type.
+//! `modemctl check`: the configuration as modemd reads it.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
-use crate::config::{AllowList, Busy, Config, DEFAULT_PATH, Port, display_duration};
+use crate::config::{AllowList, Busy, Config, Port, display_duration};
 
 /// `sysexits.h`: something is wrong with the configuration.
 const EX_CONFIG: u8 = 78;
 
-/// Looks after modemd, which shares modems and serial lines with the network.
-#[derive(Debug, Parser)]
-#[command(name = "modemctl", version)]
-pub struct CommandLine {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What there is to do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Read the configuration as modemd does, and say what is in it and what is wrong with it
-    ///
-    /// Exits 0 if nothing is wrong, and 78 otherwise. Apply a change with `systemctl reload
-    /// modem.service`; sessions that run keep what they started with.
-    Check {
-        /// The configuration file; conf.d/*.toml beside it is read too
-        #[arg(default_value = DEFAULT_PATH)]
-        file: PathBuf,
-    },
-}
-
-/// Runs `modemctl`: what was asked for goes to stdout, what is wrong to stderr.
-#[must_use]
-pub fn run(line: &CommandLine) -> ExitCode {
-    let Command::Check { file } = &line.command;
+pub(super) fn run(file: &Path) -> ExitCode {
     let config = Config::load(file);
     // `modemctl check | head` closes its end early.
     let _ = report(
@@ -106,16 +78,5 @@ fn who(allow: &AllowList) -> String {
         "nobody: `allow` is not given".to_owned()
     } else {
         hosts.join(", ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_free_of_contradictions() {
-        CommandLine::command().debug_assert();
     }
 }
