@@ -91,11 +91,10 @@ impl Drop for Scratch {
 
 fn written(plan: &Plan, folder: &Path) {
     plan.write(folder).unwrap();
-    let log: String = plan
-        .refusals
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let mut log = plan.refusals.join("\n");
+    if !log.is_empty() {
+        log.push('\n');
+    }
     fs::write(folder.join("log"), log).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! `modemctl`: what people type.
 
 mod check;
+mod lookups;
 mod shares;
 
 use std::io::{self, Write};
