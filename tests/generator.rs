@@ -46,6 +46,7 @@ fn configuration(case: &Path) -> Config {
 fn plan(config: &Config) -> Plan {
     let surroundings = Surroundings {
         template: Some(unit("modem@.service")),
+        running: vec!["modem.socket".to_owned(), "modem-fax.socket".to_owned()],
         // Nothing is plugged in here.
         resolve: |_| None,
     };
@@ -181,6 +182,7 @@ fn a_generated_socket_has_all_that_the_shipped_one_has() {
     let shipped = unit("modem.socket");
     let shipped = shipped.split_once("[Socket]").unwrap().1;
     let shipped = shipped.split_once("[Install]").unwrap().0;
+    assert_eq!(plan.sockets().collect::<Vec<_>>(), ["modem-fax.socket"]);
     for line in shipped
         .lines()
         .filter(|line| line.contains('=') && !line.starts_with('#'))
@@ -217,6 +219,10 @@ fn a_plan_knows_whether_it_was_carried_out() {
         !plan(&config("")).is_in(&scratch.0),
         "a drop-in is left over"
     );
+    let class = Path::new("modem.service.d/00-modemd.conf");
+    assert!(one.files.contains_key(class));
+    let usual = plan(&config(&modem.replace("NM1", "S1")));
+    assert!(!usual.is_in(&scratch.0), "an opening is left over");
     let slower = config(&modem.replace("devices", "line = \"9600,8,N,1\"\ndevices"));
     assert!(plan(&slower).is_in(&scratch.0), "no socket changes");
 }
@@ -236,6 +242,8 @@ fn lines(plan: &Plan) -> Vec<String> {
 fn is_ours(line: &str) -> bool {
     let keys = [
         "Accept=yes",
+        "ConditionPathExists=!/",
+        "Description=Former Modem Sharing Socket",
         "Description=Modem Sharing Socket for ",
         "DeviceAllow=",
         "Documentation=man:modemd(8) man:modemd.toml(5)",
@@ -247,7 +255,7 @@ fn is_ours(line: &str) -> bool {
         "KeepAlive=yes",
         "ListenStream=",
         "MaxConnections=",
-        "NoDelay=yes",
+        "NoDelay=",
         "PartOf=modem.socket",
         "ReadWritePaths=-/",
         "RemoveOnStop=yes",

@@ -95,7 +95,7 @@ fn prose(page: &str) -> String {
     parts.collect()
 }
 
-fn is_option(word: &String) -> bool {
+fn is_option(word: &str) -> bool {
     word.starts_with('-') && word.len() > 1
 }
 
@@ -107,7 +107,7 @@ fn spellings(arg: &Arg) -> Vec<String> {
 }
 
 /// What `--help` of a subcommand shows too, and the main program's page has once for all.
-fn is_everywhere(arg: &&Arg) -> bool {
+fn is_everywhere(arg: &Arg) -> bool {
     arg.is_global_set() || ["help", "version"].contains(&arg.get_id().as_str())
 }
 
@@ -159,7 +159,10 @@ fn check_program(mut program: Command, page: &str) {
             check_argument(arg, entry);
             known.extend(spellings(arg));
         }
-        let told: BTreeSet<_> = bold(&entry.term).into_iter().filter(is_option).collect();
+        let told: BTreeSet<_> = bold(&entry.term)
+            .into_iter()
+            .filter(|word| is_option(word))
+            .collect();
         assert_eq!(
             told, known,
             "{} (left) and the program's (right)",
@@ -191,7 +194,10 @@ fn every_option_in_bold_exists() {
         known.extend(commands.flat_map(spellings));
     }
     for name in PAGES {
-        for option in bold(&prose(&page(name))).into_iter().filter(is_option) {
+        for option in bold(&prose(&page(name)))
+            .into_iter()
+            .filter(|word| is_option(word))
+        {
             assert!(known.contains(&option), "{name}: {option}");
         }
     }
@@ -203,15 +209,13 @@ fn every_command_line_shown_is_understood() {
     for name in PAGES {
         let page = page(name);
         for line in literal_blocks(&page).concat() {
-            let line = line.split([';', '#', '&', '|']).next().unwrap_or_default();
             // inetd's line has the program in its middle.
-            let words = line.split_whitespace().skip_while(|word| *word == "$");
-            let words: Vec<_> = match line.split_once("/usr/sbin/modemd") {
-                Some((_, rest)) => {
-                    [&["modemd"][..], &Vec::from_iter(rest.split_whitespace())].concat()
-                }
-                None => words.collect(),
-            };
+            let line = line.rsplit("/usr/sbin/").next().unwrap_or_default();
+            let line = line.split([';', '#', '&', '|']).next().unwrap_or_default();
+            let words: Vec<_> = line
+                .split_whitespace()
+                .skip_while(|word| *word == "$")
+                .collect();
             let refused = match words.first() {
                 Some(&"modemd") => command_line::CommandLine::try_parse_from(&words).err(),
                 Some(&"modemctl") => control::CommandLine::try_parse_from(&words).err(),

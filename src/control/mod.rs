@@ -28,8 +28,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Read the configuration as modemd does, and say what is in it and what is wrong with it
     ///
-    /// Says also with which command a change is applied: sessions that run keep what they started
-    /// with. Exits 0 if nothing is wrong, and 78 otherwise.
+    /// Says also with which command a change is applied. Exits 0 if nothing is wrong, and 78
+    /// otherwise.
     Check {
         /// The configuration file; conf.d/*.toml beside it is read too
         #[arg(default_value = DEFAULT_PATH)]

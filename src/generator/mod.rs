@@ -35,6 +35,12 @@ const UNIT_FOLDERS: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
+/// Where systemd has the control groups of sockets that run, the unified hierarchy first.
+const CONTROL_GROUPS: [&str; 2] = [
+    "/sys/fs/cgroup/system.slice",
+    "/sys/fs/cgroup/systemd/system.slice",
+];
+
 /// Writes units for the configuration into the first of the three folders in `arguments`.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut log = KernelLog::open();
@@ -57,21 +63,51 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whether systemd has what the configuration asks for now, as far as its units go.
+/// Whether systemd has, and runs, what the configuration asks for, as far as its units go.
+///
+/// A socket that runs is not looked into: whether it listens where its unit says by now, only
+/// systemd knows.
 #[must_use]
 pub fn is_up_to_date() -> bool {
-    current_plan().is_in(Path::new(FOLDER))
+    let plan = current_plan();
+    let running = running_sockets();
+    let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
+    plan.is_in(Path::new(FOLDER))
+        && plan.former.is_empty()
+        && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)))
 }
 
 fn current_plan() -> Plan {
-    let template = UNIT_FOLDERS
-        .iter()
-        .find_map(|folder| fs::read_to_string(Path::new(folder).join(plan::TEMPLATE)).ok());
+    let in_folders = |name: &str| {
+        let mut paths = UNIT_FOLDERS
+            .iter()
+            .map(|folder| Path::new(folder).join(name));
+        paths.find(|path| path.exists())
+    };
+    let template = in_folders(plan::TEMPLATE).and_then(|path| fs::read_to_string(path).ok());
+    let mut running = running_sockets();
+    running.retain(|socket| in_folders(socket).is_none());
     let surroundings = Surroundings {
         template,
+        running,
         resolve: |device| fs::canonicalize(device).ok(),
     };
     Plan::new(&Config::load(Path::new(DEFAULT_PATH)), &surroundings)
+}
+
+/// The sockets of ours that run: whoever was started from a unit that is not there any more has a
+/// control group all the same.
+fn running_sockets() -> Vec<String> {
+    let mut running = Vec::new();
+    for folder in CONTROL_GROUPS {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("modem") && name.ends_with(".socket") && !running.contains(&name) {
+                running.push(name);
+            }
+        }
+    }
+    running
 }
 
 impl Plan {
@@ -92,17 +128,33 @@ impl Plan {
         let has = |(name, text): (&PathBuf, &String)| {
             fs::read_to_string(folder.join(name)).is_ok_and(|is| is == *text)
         };
-        let wants = fs::read_dir(folder.join(plan::WANTS));
-        let wanted = wants.into_iter().flatten().flatten();
-        let fixed = plan::DROP_INS.map(PathBuf::from);
-        let is_left_over =
-            |name: &PathBuf| folder.join(name).exists() && !self.files.contains_key(name);
+        // A socket that nothing pulls in any more has had its day.
+        let is_former = |name: &Path| name.extension().is_some_and(|kind| kind == "socket");
+        let is_known = |name: PathBuf| {
+            self.files.contains_key(&name) || self.links.contains_key(&name) || is_former(&name)
+        };
         self.files.iter().all(has)
-            && !fixed.iter().any(is_left_over)
-            && wanted
-                .map(|entry| Path::new(plan::WANTS).join(entry.file_name()))
-                .all(|name| self.links.contains_key(&name))
+            && self.links.keys().all(|name| folder.join(name).is_symlink())
+            && names_of_ours(folder).into_iter().all(is_known)
     }
+}
+
+/// What a generator before us wrote into `folder`, itself and in folders of its own.
+fn names_of_ours(folder: &Path) -> Vec<PathBuf> {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| PathBuf::from(entry.file_name()))
+    };
+    let mut found = Vec::new();
+    for name in names(folder).filter(|name| name.to_string_lossy().starts_with("modem")) {
+        let inner = folder.join(&name);
+        if inner.is_dir() {
+            found.extend(names(&inner).map(|file| name.join(file)));
+        } else {
+            found.push(name);
+        }
+    }
+    found
 }
 
 /// The path of `name` below `folder`, with the folders that lead there made.

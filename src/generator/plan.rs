@@ -17,21 +17,18 @@ pub(super) const TEMPLATE: &str = "modem@.service";
 const TEMPLATE_PORT: &str = "--port modem";
 
 /// What `modem.socket` pulls in.
-pub(super) const WANTS: &str = "modem.socket.wants";
+const WANTS: &str = "modem.socket.wants";
 
-/// All that may be changed of the shipped units. `00-`, so that drop-ins of an administrator come
-/// later and win (systemd.unit(5)).
-pub(super) const DROP_INS: [&str; 3] = [
-    "modem.socket.d/00-modemd.conf",
-    "modem.service.d/00-modemd.conf",
-    "modem@.service.d/00-modemd.conf",
-];
+/// What the shipped socket is changed by. `00-`, so that drop-ins of an administrator come later and
+/// win (systemd.unit(5)).
+const DROP_IN: &str = "modem.socket.d/00-modemd.conf";
 
 /// What becomes of `modem.socket` without a port of its own.
 const NOWHERE: &str = "\
 # No [ports.modem]: this unit only pulls in the others. A socket has to listen somewhere.
 ListenStream=
 ListenStream=/run/modemd/modem
+NoDelay=no
 RemoveOnStop=yes
 SocketMode=0600
 ";
@@ -40,6 +37,8 @@ SocketMode=0600
 pub struct Surroundings {
     /// The text of the installed `modem@.service`.
     pub template: Option<String>,
+    /// The names of socket units that run and have no other unit file than ours, if any.
+    pub running: Vec<String>,
     /// The device that a path leads to, if there is one now.
     pub resolve: fn(&Path) -> Option<PathBuf>,
 }
@@ -51,6 +50,10 @@ pub struct Plan {
     pub files: BTreeMap<PathBuf, String>,
     /// The symbolic links with their targets, by path below the generator's folder.
     pub links: BTreeMap<PathBuf, PathBuf>,
+    /// The socket units of ports other than `modem`.
+    sockets: Vec<String>,
+    /// The sockets of ports that are gone, which still run.
+    pub former: Vec<String>,
     /// What is wrong, a line each.
     pub refusals: Vec<String>,
 }
@@ -74,7 +77,32 @@ impl Plan {
             }
         }
         plan.sandbox(config, surroundings);
+        plan.let_go_of_former(&surroundings.running);
         plan
+    }
+
+    /// The names of the socket units of ports other than `modem`.
+    pub fn sockets(&self) -> impl Iterator<Item = &String> {
+        self.sockets.iter()
+    }
+
+    /// Sees to it that what runs and is in the configuration no more ends with the next restart of
+    /// `modem.socket`: a unit that vanishes while it runs would stay, without a file and for ever.
+    fn let_go_of_former(&mut self, running: &[String]) {
+        for unit in running.iter().filter(|unit| unit.starts_with("modem-")) {
+            if self.sockets.contains(unit) {
+                continue;
+            }
+            self.former.push(unit.clone());
+            let text = format!(
+                "{}\n[Unit]\nDescription=Former Modem Sharing Socket\n\
+                 # Stopped with the next restart of modem.socket, and not started again.\n\
+                 ConditionPathExists=!/\nPartOf=modem.socket\n\n\
+                 [Socket]\nListenStream=/run/modemd/{unit}\nService=modem.service\n",
+                header(unit),
+            );
+            self.files.insert(unit.into(), text);
+        }
     }
 
     fn refuse(&mut self, port: Option<&str>, why: &str) {
@@ -96,7 +124,7 @@ impl Plan {
                 known,
                 ..
             }) if !known.is_empty() => {
-                self.change(DROP_INS[0], Path::new(DEFAULT_PATH), "Socket", NOWHERE);
+                self.change(DROP_IN, Path::new(DEFAULT_PATH), "Socket", NOWHERE);
                 return None;
             }
             Err(_) => return Some(SHIPPED),
@@ -116,7 +144,7 @@ impl Plan {
             "ListenStream=\n"
         };
         let text = format!("{instance}IPAddressAllow=\n{filter}{reset}{listen}");
-        self.change(DROP_INS[0], origin(config, port), "Socket", &text);
+        self.change(DROP_IN, origin(config, port), "Socket", &text);
         port.listen.is_empty().then_some(SHIPPED)
     }
 
@@ -153,8 +181,8 @@ impl Plan {
         let text = format!(
             "{}\n[Unit]\nDescription=Modem Sharing Socket for {name}\n\
              Documentation=man:modemd(8) man:modemd.toml(5)\nPartOf=modem.socket\n{}\n\
-             [Socket]\n{}{}IPAddressDeny=any\nKeepAlive=yes\n{listen}NoDelay=yes\n\
-             TriggerLimitIntervalSec=0\n",
+             [Socket]\n{}{}IPAddressDeny=any\nKeepAlive=yes\nNoDelay=yes\n\
+             TriggerLimitIntervalSec=0\n{listen}",
             header(&unit),
             source(origin(config, port)),
             socket::instance(port, &shared),
@@ -162,6 +190,7 @@ impl Plan {
         );
         self.links
             .insert(Path::new(WANTS).join(&unit), Path::new("..").join(&unit));
+        self.sockets.push(unit.clone());
         self.files.insert(unit.into(), text);
         Ok(())
     }

@@ -53,6 +53,7 @@ mod tests {
     fn rule(device: &str) -> Option<String> {
         let surroundings = Surroundings {
             template: None,
+            running: Vec::new(),
             resolve: |device| match device.to_str()? {
                 "/dev/modem" => Some("/dev/ttyUSB3".into()),
                 "/dev/serial/by-id/usb-ODD-if00" => Some("/dev/ttyXRUSB0".into()),

@@ -44,7 +44,7 @@ pub(super) fn listen(port: &Port) -> Result<String, &Endpoint> {
     if port.listen.iter().any(|at| matches!(at, Endpoint::Path(_))) {
         text.push_str(
             "# `allow` is about the network: a file has an owner and a mode, and this one those of \
-             a serial line.\nRemoveOnStop=yes\nSocketGroup=dialout\nSocketMode=0660\n",
+             a serial line.\nNoDelay=no\nRemoveOnStop=yes\nSocketGroup=dialout\nSocketMode=0660\n",
         );
     }
     Ok(text)
