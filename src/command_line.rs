@@ -82,7 +82,8 @@ pub struct Serve {
     /// The group to become when started as root (with DEVICE) [default: dialout]
     #[arg(long, requires = "devices")]
     pub group: Option<String>,
-    /// Where lock files are kept (with DEVICE) [default: /run/lock]
+    /// Where lock files are kept (with DEVICE) [default: /run/lock/lockdev if there is one, as on
+    /// Fedora, or /run/lock]
     #[arg(long, value_name = "DIR", requires = "devices")]
     pub lock_dir: Option<PathBuf>,
     /// Bind the addresses that the configuration names, instead of taking sockets from systemd

@@ -184,7 +184,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
         config.server.group = group;
     }
     if let Some(lock_dir) = options.lock_dir {
-        config.server.lock_dir = lock_dir;
+        config.server.lock_dir = Some(lock_dir);
     }
     let binds = !options.listen.is_empty();
     let handed = if binds {

@@ -17,6 +17,7 @@
 //! | [`relay`] | bytes both ways |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`control`] | `modemctl` |
+//! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
 //! A byte of a client: the kernel wakes the event loop (one thread, all sessions), the session's
@@ -37,6 +38,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod demo;
+pub mod generator;
 pub mod journal;
 pub mod line;
 pub mod listen;

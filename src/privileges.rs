@@ -1,13 +1,14 @@
 //! From root to somebody who can only open serial lines, for good.
 
+use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use caps::{CapSet, Capability};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{
-    Gid, Group, Uid, User, geteuid, getgroups, getresgid, getresuid, setgroups, setresgid,
-    setresuid,
+    Gid, Group, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid, setgroups,
+    setresgid, setresuid,
 };
 
 /// The sets that a thread holds itself; the bounding set only says what it could come to hold.
@@ -28,8 +29,11 @@ const UNREADABLE: &str = "capabilities cannot be read";
 pub struct Identity {
     /// The user's number.
     pub uid: Uid,
-    /// The group's number, the only group there will be.
+    /// The group's number.
     pub gid: Gid,
+    /// All groups there will be: that one, and those that list the user as a member, as systemd has
+    /// it too (`Group=`, systemd.exec(5)). Fedora's lock directory is for members of `lock`.
+    pub groups: Vec<Gid>,
 }
 
 /// What to do about the privileges that modemd was started with.
@@ -88,9 +92,13 @@ pub fn plan(user: &str, group: Option<&str>) -> Result<Privileges, PrivilegesErr
                 .gid
         }
     };
+    let name = CString::new(entry.name).map_err(|_| PrivilegesError::NoUser(user.to_owned()))?;
+    let mut groups = getgrouplist(&name, gid).map_err(lookup("the groups cannot be looked up"))?;
+    groups.retain(|group| group.as_raw() != 0);
     Ok(Privileges::Become(Identity {
         uid: entry.uid,
         gid,
+        groups,
     }))
 }
 
@@ -158,7 +166,8 @@ impl Privileges {
         if [uids.real, uids.effective, uids.saved] != [uid; 3] {
             return left(format!("a user id in {uids:?}"));
         }
-        if [gids.real, gids.effective, gids.saved] != [gid; 3] || groups.iter().any(|&g| g != gid) {
+        let is_ours = |group: &Gid| identity.groups.contains(group);
+        if [gids.real, gids.effective, gids.saved] != [gid; 3] || !groups.iter().all(is_ours) {
             return left(format!("a group id in {gids:?} or {groups:?}"));
         }
         Ok(())
@@ -172,7 +181,7 @@ impl Identity {
             caps::drop(None, CapSet::Bounding, capability)
                 .map_err(caps_refused("the bounding set cannot be emptied"))?;
         }
-        setgroups(&[self.gid]).map_err(refused("the supplementary groups cannot be dropped"))?;
+        setgroups(&self.groups).map_err(refused("the supplementary groups cannot be dropped"))?;
         setresgid(self.gid, self.gid, self.gid).map_err(refused("the group cannot be changed"))?;
         setresuid(self.uid, self.uid, self.uid).map_err(refused("the user cannot be changed"))
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modemd::config::{Busy, Config, Port, Problem, Server, Services, display_duration};
+use modemd::config::{Busy, Config, Instance, Port, Problem, Server, Services, display_duration};
 use proptest::prelude::*;
 
 /// The folders with cases.
@@ -57,11 +57,13 @@ fn settings(config: &Config) -> String {
             idle_exit,
         } = &config.server;
         let idle_exit = display_duration(*idle_exit);
+        text.push_str("[server]\n");
+        if let Some(lock_dir) = lock_dir {
+            writeln!(text, "lock_dir = \"{}\"", lock_dir.display()).unwrap();
+        }
         writeln!(
             text,
-            "[server]\nlock_dir = \"{}\"\nuser = {user:?}\ngroup = {group:?}\n\
-             idle_exit = {idle_exit:?}\n",
-            lock_dir.display()
+            "user = {user:?}\ngroup = {group:?}\nidle_exit = {idle_exit:?}\n"
         )
         .unwrap();
     }
@@ -81,6 +83,9 @@ fn port_settings(port: &Port) -> String {
     lines.push(format!("line = \"{}\"", port.line));
     lines.push(format!("allow = {}", quoted_list(port.allow.hosts())));
     lines.push(format!("protocol = \"{}\"", port.protocol));
+    if port.instance != Instance::Shared {
+        lines.push(format!("instance = \"{}\"", port.instance));
+    }
     match port.busy {
         Busy::Refuse => lines.push("busy = \"refuse\"".to_owned()),
         Busy::Wait(time) => {

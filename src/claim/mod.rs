@@ -68,12 +68,13 @@ pub struct LockDirectory {
 }
 
 impl LockDirectory {
-    /// The lock files in `path`. With an `owner` they are made as that user would make them: what
+    /// The lock files in `path`; without one, where this system's programs keep them. With an
+    /// `owner` they are made as that user would make them: what
     /// root makes in a sticky directory, nobody else could remove after the privileges are gone.
     #[must_use]
-    pub fn new(path: PathBuf, owner: Option<(Uid, Gid)>) -> Self {
+    pub fn new(path: Option<PathBuf>, owner: Option<(Uid, Gid)>) -> Self {
         LockDirectory {
-            path,
+            path: path.unwrap_or_else(usual_lock_directory),
             owner,
             warned: AtomicBool::new(false),
         }
@@ -89,6 +90,17 @@ impl LockDirectory {
                 self.path.display()
             );
         }
+    }
+}
+
+/// Where minicom, cu and others of this system look: Fedora and its kin have a directory for serial
+/// locks below the one that all others have (`/usr/lib/tmpfiles.d/lockdev.conf` there).
+fn usual_lock_directory() -> PathBuf {
+    let of_lockdev = Path::new("/run/lock/lockdev");
+    if of_lockdev.is_dir() {
+        of_lockdev.to_owned()
+    } else {
+        PathBuf::from("/run/lock")
     }
 }
 

@@ -32,13 +32,15 @@ mod server;
 mod source;
 mod suggest;
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 pub use duration::{display_duration, parse_duration};
 pub use endpoint::{Endpoint, Services};
 pub use host::{AllowList, Host};
 pub use line::{DataBits, Flow, LineSettings, MAX_BAUD, Parity, StopBits};
-pub use port::{Busy, Port, Protocol};
+pub use port::{Busy, Instance, Port, Protocol};
 pub use problem::{Mistake, Place, Problem};
 pub use server::Server;
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub server: Server,
     /// The ports that are free of mistakes, in the order of the files.
     pub ports: Vec<Port>,
+    /// Which file each port was read from, as it was named to the loader.
+    pub origins: BTreeMap<String, PathBuf>,
     /// The mistakes, in the order of the files. `modemctl check` exits 78 if there are any.
     pub problems: Vec<Problem>,
 }
@@ -189,7 +193,7 @@ mod tests {
             group,
             idle_exit,
         } = config("[server]\n").server;
-        assert_eq!(lock_dir.to_str(), Some("/run/lock"));
+        assert_eq!(lock_dir, None);
         assert_eq!((user.as_str(), group.as_str()), ("modemd", "dialout"));
         assert_eq!(idle_exit.as_secs(), 300);
     }

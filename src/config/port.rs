@@ -18,6 +18,7 @@ pub(super) const KEYS: &[Key] = &[
     ("line", r#"line = "115200,8,N,1""#),
     ("allow", r#"allow = ["localhost"]"#),
     ("protocol", r#"protocol = "raw""#),
+    ("instance", r#"instance = "shared""#),
     ("busy", r#"busy = "refuse""#),
     ("wait", r#"wait = "60s""#),
     ("idle_timeout", r#"idle_timeout = "30min""#),
@@ -54,6 +55,8 @@ pub struct Port {
     pub allow: AllowList,
     /// What clients speak.
     pub protocol: Protocol,
+    /// Which process serves the port's clients, under systemd.
+    pub instance: Instance,
     /// What a client gets when all lines are in use.
     pub busy: Busy,
     /// No byte either way for so long ends the session.
@@ -75,6 +78,7 @@ impl Port {
             line: LineSettings::default(),
             allow: AllowList::default(),
             protocol: Protocol::default(),
+            instance: Instance::default(),
             busy: Busy::default(),
             idle_timeout: None,
             linger: Duration::from_secs(10),
@@ -113,6 +117,42 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Raw => f.write_str("raw"),
+        }
+    }
+}
+
+/// Which process serves a port's clients, where systemd listens for it.
+///
+/// Only modemd-generator asks for it: a process that was started knows what it was started with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Instance {
+    /// The one `modem.service` for all ports (`Accept=no`).
+    #[default]
+    Shared,
+    /// A service for each client (`Accept=yes`).
+    PerConnection,
+}
+
+impl FromStr for Instance {
+    type Err = Mistake;
+
+    fn from_str(text: &str) -> Result<Self, Mistake> {
+        match text {
+            "shared" => Ok(Self::Shared),
+            "per-connection" => Ok(Self::PerConnection),
+            _ => Err(Mistake::new(
+                format!("{} is no kind of instance", quoted(text)),
+                "write `shared` for one process, or `per-connection` for one a client",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared => f.write_str("shared"),
+            Self::PerConnection => f.write_str("per-connection"),
         }
     }
 }
@@ -171,6 +211,7 @@ impl Port {
                     port.allow = hosts.into_iter().flatten().map(|(host, _)| host).collect();
                 }
                 "protocol" => set(&mut port.protocol, section.string(name, value, str::parse)),
+                "instance" => set(&mut port.instance, section.string(name, value, str::parse)),
                 "busy" => set(&mut port.busy, section.string(name, value, busy)),
                 "wait" => set(
                     &mut wait,

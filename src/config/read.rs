@@ -38,10 +38,13 @@ impl Config {
             let its_own = |problem: &Problem| problem.port.as_ref() == Some(&port.name);
             !problems.iter().any(its_own)
         };
-        let ports = reading.ports.into_iter().map(|found| found.port);
+        let found = reading.ports.into_iter();
+        let fine: Vec<_> = found.filter(|found| is_fine(&found.port)).collect();
+        let origin = |found: &Found| (found.port.name.clone(), found.place.file.clone());
         Self {
             server: reading.server,
-            ports: ports.filter(is_fine).collect(),
+            origins: fine.iter().map(origin).collect(),
+            ports: fine.into_iter().map(|found| found.port).collect(),
             problems,
         }
     }

@@ -18,8 +18,9 @@ pub(super) const KEYS: &[Key] = &[
 /// `[server]`: what concerns the whole service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Where UUCP lock files are kept: an absolute path, `/run/lock` by default.
-    pub lock_dir: PathBuf,
+    /// Where UUCP lock files are kept: an absolute path; none: where this system's programs look for
+    /// them.
+    pub lock_dir: Option<PathBuf>,
     /// Whom to become when started as root: `modemd` by default, `root` to stay root.
     pub user: String,
     /// The group to become when started as root: `dialout` by default.
@@ -34,7 +35,7 @@ pub struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
-            lock_dir: PathBuf::from("/run/lock"),
+            lock_dir: None,
             user: "modemd".to_owned(),
             group: "dialout".to_owned(),
             idle_exit: Duration::from_secs(5 * 60),
@@ -49,10 +50,9 @@ impl Server {
             let name = key.get_ref().as_ref();
             match name {
                 "lock_dir" => {
-                    set(
-                        &mut self.lock_dir,
-                        section.string(name, value, absolute_path),
-                    );
+                    if let Some(path) = section.string(name, value, absolute_path) {
+                        self.lock_dir = Some(path);
+                    }
                 }
                 "user" => set(&mut self.user, section.string(name, value, account)),
                 "group" => set(&mut self.group, section.string(name, value, account)),

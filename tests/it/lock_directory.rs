@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::stage::{Stage, seen_by};
 use crate::support::{
     Modem, Running, Scratch, Sleeper, have, modemd, names_in, read_all, read_until, reset, root,
     share, wait_until,
@@ -221,4 +222,47 @@ fn a_lock_directory_that_fills_up_is_written_again_when_there_is_room() {
     let (status, _) = server.stop();
     assert!(status.success());
     assert!(read_all(&mut second).is_empty());
+}
+
+/// Fedora and RHEL: nobody but root may write in `/run/lock`, and members of `lock` in a directory
+/// of its own (lockdev's tmpfiles.d).
+#[test]
+fn the_directory_of_lockdev_is_used_where_there_is_one_with_the_group_that_may() {
+    const LOCK: u32 = 64_322;
+    let Some(stage) = Stage::new() else {
+        return;
+    };
+    let groups = std::fs::read_to_string("/etc/group").unwrap();
+    let stage = stage
+        .own_run()
+        .run("chmod 755 /run/lock; mkdir -m 775 /run/lock/lockdev")
+        .run(&format!("chgrp {LOCK} /run/lock/lockdev"))
+        .with_modemd_user()
+        .file("/etc/group", format!("{groups}lock:x:{LOCK}:modemd\n"));
+    let modem = Modem::new();
+    open_to_all(&modem);
+    let mut command = modemd();
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .arg(modem.device());
+    let server = Running::start(stage.command(&command));
+    let mut client = server.connect();
+    client.write_all(b"ATZ\r").unwrap();
+    modem.expect(b"ATZ\r");
+    let lockdev = seen_by(server.pid(), "/run/lock/lockdev");
+    assert!(!names_in(&lockdev).is_empty());
+    assert_eq!(names_in(&seen_by(server.pid(), "/run/lock")), ["lockdev"]);
+    let groups = server.proc_status("Groups");
+    assert!(
+        groups.split(' ').any(|group| group == LOCK.to_string()),
+        "{groups}"
+    );
+    reset(client);
+    wait_until("the lock to be gone", || names_in(&lockdev).is_empty());
+    let (status, log) = server.stop();
+    assert!(status.success(), "{log:#?}");
+    assert!(
+        !log.iter().any(|line| line.contains("no lock file")),
+        "{log:#?}"
+    );
 }

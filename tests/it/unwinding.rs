@@ -13,7 +13,7 @@ use nix::sys::termios::{InputFlags, LocalFlags, SetArg, tcgetattr, tcsetattr};
 use crate::support::{Modem, Scratch, locks_in};
 
 fn locks_of(scratch: &Scratch) -> LockDirectory {
-    LockDirectory::new(scratch.path().to_owned(), None)
+    LockDirectory::new(Some(scratch.path().to_owned()), None)
 }
 
 /// Runs `work` on the open line in an event loop, as a session does.

@@ -1,0 +1,128 @@
+//! `modemctl check`: the configuration as modemd reads it.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::lookups;
+use crate::config::{AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, display_duration};
+use crate::generator;
+
+/// `sysexits.h`: something is wrong with the configuration.
+const EX_CONFIG: u8 = 78;
+
+pub(super) fn run(file: &Path) -> ExitCode {
+    let config = Config::load(file);
+    let advice = advice(&config, file);
+    // `modemctl check | head` closes its end early.
+    let _ = report(
+        &config,
+        file,
+        &advice,
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    );
+    if config.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EX_CONFIG)
+    }
+}
+
+/// What is worth knowing beyond what is in the file, where systemd runs and this is its file.
+fn advice(config: &Config, file: &Path) -> Vec<String> {
+    // sd_booted(3)
+    let is_under_systemd = Path::new("/run/systemd/system").is_dir();
+    if !is_under_systemd || file != Path::new(DEFAULT_PATH) {
+        return Vec::new();
+    }
+    let mut advice = Vec::new();
+    let by_name = config.ports.iter().filter(|port| port.allow.has_names());
+    let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
+    if !by_name.is_empty()
+        && let Some(obstacle) = lookups::obstacle()
+    {
+        advice.push(format!(
+            "note: port {}: names in `allow` cannot be looked up in the services' sandbox, except \
+             those in /etc/hosts: {obstacle}; install libnss-resolve and systemd-resolved, or open \
+             DNS to the services with the drop-in {}",
+            by_name.join(", "),
+            lookups::DROP_IN,
+        ));
+    }
+    advice.push(
+        if generator::is_up_to_date() {
+            "apply it: systemctl reload modem.service (no unit changes; sessions go on)"
+        } else {
+            "apply it: systemctl daemon-reload && systemctl restart modem.socket (units change; the \
+             sessions of modem.service end)"
+        }
+        .to_owned(),
+    );
+    advice
+}
+
+fn report(
+    config: &Config,
+    file: &Path,
+    advice: &[String],
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    for problem in &config.problems {
+        writeln!(err, "{problem}")?;
+    }
+    for port in &config.ports {
+        writeln!(out, "{}", describe(port))?;
+    }
+    match (config.problems.len(), config.ports.len()) {
+        (0, 0) => writeln!(out, "{}: no mistakes, and no ports", file.display())?,
+        (0, _) => writeln!(out, "{}: no mistakes", file.display())?,
+        (1, _) => writeln!(err, "1 mistake")?,
+        (count, _) => writeln!(err, "{count} mistakes")?,
+    }
+    for line in advice {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A port in plain words, with what its defaults came out as.
+fn describe(port: &Port) -> String {
+    let devices: Vec<_> = port
+        .devices
+        .iter()
+        .map(|device| device.display().to_string())
+        .collect();
+    let at: Vec<_> = port.listen.iter().map(ToString::to_string).collect();
+    let at = if at.is_empty() {
+        "where its socket unit says".to_owned()
+    } else {
+        at.join(", ")
+    };
+    let busy = match port.busy {
+        Busy::Refuse => "BUSY".to_owned(),
+        Busy::Wait(limit) => format!("wait for {}", display_duration(limit)),
+    };
+    let per_client = match port.instance {
+        Instance::Shared => "",
+        Instance::PerConnection => " (a process for each client)",
+    };
+    format!(
+        "port {}{per_client}\n  listens:  {at}\n  lines:    {} ({})\n  protocol: {}\n  lets in:  {}\n  when all are in use: {busy}",
+        port.name,
+        devices.join(", "),
+        port.line,
+        port.protocol,
+        who(&port.allow),
+    )
+}
+
+fn who(allow: &AllowList) -> String {
+    let hosts: Vec<_> = allow.hosts().iter().map(ToString::to_string).collect();
+    if hosts.is_empty() {
+        "nobody: `allow` is not given".to_owned()
+    } else {
+        hosts.join(", ")
+    }
+}

@@ -1,0 +1,99 @@
+//! `modemctl`: what people type.
+
+mod check;
+mod lookups;
+mod shares;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::command_line;
+use crate::config::DEFAULT_PATH;
+
+/// Looks after modemd, which shares modems and serial lines with the network.
+#[derive(Debug, Parser)]
+#[command(name = "modemctl", version)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read the configuration as modemd does, and say what is in it and what is wrong with it
+    ///
+    /// Says also with which command a change is applied. Exits 0 if nothing is wrong, and 78
+    /// otherwise.
+    Check {
+        /// The configuration file; conf.d/*.toml beside it is read too
+        #[arg(default_value = DEFAULT_PATH)]
+        file: PathBuf,
+    },
+    /// Tell whether a device is a line of a configured port: exits 0 if it is, 1 if not
+    ///
+    /// For udev, so that ModemManager is kept off the lines that modemd shares.
+    Shares {
+        /// The device, for example /dev/ttyUSB0
+        device: PathBuf,
+        /// Other names of the same device, from / or from /dev on, as udev's $links has them
+        #[arg(value_name = "LINK")]
+        links: Vec<PathBuf>,
+    },
+    /// Write what makes a shell complete the command line of a program
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+        /// The program
+        program: Program,
+    },
+}
+
+/// The programs that people type the names of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Program {
+    /// `modemd`
+    Modemd,
+    /// `modemctl`
+    Modemctl,
+}
+
+/// Runs `modemctl`: what was asked for goes to stdout, what is wrong to stderr.
+#[must_use]
+pub fn run(line: &CommandLine) -> ExitCode {
+    match &line.command {
+        Command::Check { file } => check::run(file),
+        Command::Shares { device, links } => shares::run(device, links),
+        Command::Completions { shell, program } => complete(*shell, *program),
+    }
+}
+
+fn complete(shell: Shell, program: Program) -> ExitCode {
+    let mut command = match program {
+        Program::Modemd => command_line::CommandLine::command(),
+        Program::Modemctl => CommandLine::command(),
+    };
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    match io::stdout().write_all(&script) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_free_of_contradictions() {
+        CommandLine::command().debug_assert();
+    }
+}

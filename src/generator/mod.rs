@@ -1,0 +1,167 @@
+//! `modemd-generator`: one configuration file in, systemd units out.
+//!
+//! systemd runs it at boot and at `daemon-reload`, before there is a network or a journal
+//! (systemd.generator(7)); so it is quick, looks nothing up, and what is wrong goes to the kernel's
+//! log. [`Plan`] does the thinking and touches nothing.
+
+mod kernel_log;
+mod plan;
+mod sandbox;
+mod socket;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+pub use plan::{Plan, Surroundings};
+
+use crate::config::{Config, DEFAULT_PATH};
+use kernel_log::KernelLog;
+
+/// `sysexits.h`: the command was called in a way it cannot serve.
+const EX_USAGE: u8 = 64;
+
+/// Where systemd has a generator's first folder (systemd.generator(7)).
+const FOLDER: &str = "/run/systemd/generator";
+
+/// Where `modem@.service` may be, in the order in which systemd looks (systemd.unit(5)).
+const UNIT_FOLDERS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Where systemd has the control groups of sockets that run, the unified hierarchy first.
+const CONTROL_GROUPS: [&str; 2] = [
+    "/sys/fs/cgroup/system.slice",
+    "/sys/fs/cgroup/systemd/system.slice",
+];
+
+/// Writes units for the configuration into the first of the three folders in `arguments`.
+pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut log = KernelLog::open();
+    let Some(folder) = arguments.next().map(PathBuf::from) else {
+        log.write("usage: modemd-generator FOLDER [EARLY-FOLDER LATE-FOLDER]: systemd calls it");
+        return ExitCode::from(EX_USAGE);
+    };
+    if !Path::new(DEFAULT_PATH).exists() {
+        // Removed and not purged, or an initrd.
+        return ExitCode::SUCCESS;
+    }
+    let plan = current_plan();
+    for refusal in &plan.refusals {
+        log.write(refusal);
+    }
+    if let Err(error) = plan.write(&folder) {
+        log.write(&format!("{}: cannot be written: {error}", folder.display()));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Whether systemd has, and runs, what the configuration asks for, as far as its units go.
+///
+/// A socket that runs is not looked into: whether it listens where its unit says by now, only
+/// systemd knows.
+#[must_use]
+pub fn is_up_to_date() -> bool {
+    let plan = current_plan();
+    let running = running_sockets();
+    let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
+    plan.is_in(Path::new(FOLDER))
+        && plan.former.is_empty()
+        && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)))
+}
+
+fn current_plan() -> Plan {
+    let in_folders = |name: &str| {
+        let mut paths = UNIT_FOLDERS
+            .iter()
+            .map(|folder| Path::new(folder).join(name));
+        paths.find(|path| path.exists())
+    };
+    let template = in_folders(plan::TEMPLATE).and_then(|path| fs::read_to_string(path).ok());
+    let mut running = running_sockets();
+    running.retain(|socket| in_folders(socket).is_none());
+    let surroundings = Surroundings {
+        template,
+        running,
+        resolve: |device| fs::canonicalize(device).ok(),
+    };
+    Plan::new(&Config::load(Path::new(DEFAULT_PATH)), &surroundings)
+}
+
+/// The sockets of ours that run: whoever was started from a unit that is not there any more has a
+/// control group all the same.
+fn running_sockets() -> Vec<String> {
+    let mut running = Vec::new();
+    for folder in CONTROL_GROUPS {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("modem") && name.ends_with(".socket") && !running.contains(&name) {
+                running.push(name);
+            }
+        }
+    }
+    running
+}
+
+impl Plan {
+    /// Writes the units below `folder`.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        for (name, text) in &self.files {
+            fs::write(prepared(folder, name)?, text)?;
+        }
+        for (name, target) in &self.links {
+            std::os::unix::fs::symlink(target, prepared(folder, name)?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `folder` has these units and no others of ours.
+    #[must_use]
+    pub fn is_in(&self, folder: &Path) -> bool {
+        let has = |(name, text): (&PathBuf, &String)| {
+            fs::read_to_string(folder.join(name)).is_ok_and(|is| is == *text)
+        };
+        // A socket that nothing pulls in any more has had its day.
+        let is_former = |name: &Path| name.extension().is_some_and(|kind| kind == "socket");
+        let is_known = |name: PathBuf| {
+            self.files.contains_key(&name) || self.links.contains_key(&name) || is_former(&name)
+        };
+        self.files.iter().all(has)
+            && self.links.keys().all(|name| folder.join(name).is_symlink())
+            && names_of_ours(folder).into_iter().all(is_known)
+    }
+}
+
+/// What a generator before us wrote into `folder`, itself and in folders of its own.
+fn names_of_ours(folder: &Path) -> Vec<PathBuf> {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| PathBuf::from(entry.file_name()))
+    };
+    let mut found = Vec::new();
+    for name in names(folder).filter(|name| name.to_string_lossy().starts_with("modem")) {
+        let inner = folder.join(&name);
+        if inner.is_dir() {
+            found.extend(names(&inner).map(|file| name.join(file)));
+        } else {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// The path of `name` below `folder`, with the folders that lead there made.
+fn prepared(folder: &Path, name: &Path) -> io::Result<PathBuf> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    Ok(path)
+}

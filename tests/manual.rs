@@ -1,0 +1,331 @@
+//! The manual pages, read as a user would: what they name exists, what exists they name, and what
+//! they show works.
+//!
+//! What a page is expected to look like: options and commands are the terms of the sections OPTIONS
+//! and COMMANDS, keys those of PORTS and SERVER; a term is followed by its text, indented. A default
+//! is written `Default: *60s*.`, a range `From *1s* to *1d*.`, and an option always in bold.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Arg, Command, CommandFactory, Parser};
+use modemd::config::{Config, Services, display_duration, parse_duration};
+use modemd::{command_line, control};
+
+const PAGES: [&str; 4] = [
+    "modemd.8",
+    "modemd.toml.5",
+    "modemctl.1",
+    "modemd-generator.8",
+];
+
+/// Keys without a default that could be written, or with one that depends on the machine.
+const DEFAULT_IN_WORDS: [&str; 5] = ["devices", "allow", "listen", "idle_timeout", "lock_dir"];
+
+fn page(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packaging/man/{name}.scd"));
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// A term and what is said of it, in one line.
+struct Entry {
+    term: String,
+    text: String,
+}
+
+/// The entries of a section, which has some.
+fn entries(page: &str, section: &str) -> Vec<Entry> {
+    let heading = format!("# {section}");
+    let lines = page.lines().skip_while(|line| *line != heading).skip(1);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut in_entry = false;
+    for line in lines.take_while(|line| !line.starts_with("# ")) {
+        match line.strip_prefix('\t') {
+            Some(text) => {
+                let entry = entries.last_mut().filter(|_| in_entry);
+                let entry = entry.unwrap_or_else(|| panic!("{section}: no term before: {text}"));
+                entry.text.extend([text, " "]);
+            }
+            None if line.is_empty() => {}
+            None if line.starts_with('*') => {
+                in_entry = true;
+                entries.push(Entry {
+                    term: line.to_owned(),
+                    text: String::new(),
+                });
+            }
+            None => in_entry = false,
+        }
+    }
+    entries.retain(|entry| !entry.text.is_empty());
+    assert!(!entries.is_empty(), "no entries in {section}");
+    entries
+}
+
+/// What is in bold.
+fn bold(text: &str) -> Vec<String> {
+    let text = text.replace("\\*", "\u{0}");
+    let spans = text.split('*').skip(1).step_by(2);
+    spans.map(|span| span.replace('\u{0}', "*")).collect()
+}
+
+/// The lines of each literal block.
+fn literal_blocks(page: &str) -> Vec<Vec<&str>> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Vec<&str>> = None;
+    for line in page.lines() {
+        if line.trim() == "```" {
+            match open.take() {
+                Some(block) => blocks.push(block),
+                None => open = Some(Vec::new()),
+            }
+        } else if let Some(block) = &mut open {
+            block.push(line);
+        }
+    }
+    assert!(open.is_none(), "a literal block is not closed");
+    blocks
+}
+
+/// A page without its literal blocks.
+fn prose(page: &str) -> String {
+    let parts = page.split("```").step_by(2);
+    parts.collect()
+}
+
+fn is_option(word: &str) -> bool {
+    word.starts_with('-') && word.len() > 1
+}
+
+/// `-v`, `--verbose`
+fn spellings(arg: &Arg) -> Vec<String> {
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    long.into_iter().chain(short).collect()
+}
+
+/// What `--help` of a subcommand shows too, and the main program's page has once for all.
+fn is_everywhere(arg: &Arg) -> bool {
+    arg.is_global_set() || ["help", "version"].contains(&arg.get_id().as_str())
+}
+
+fn check_argument(arg: &Arg, entry: &Entry) {
+    let Entry { term, text } = entry;
+    let takes_value = arg.get_action().takes_values();
+    for name in arg.get_value_names().unwrap_or_default() {
+        let shown = format!("_{name}_");
+        assert!(!takes_value || term.contains(&shown), "{term}: no {shown}");
+    }
+    for default in arg.get_default_values() {
+        let default = default.to_string_lossy().into_owned();
+        let is_told = bold(text).contains(&default);
+        assert!(
+            !takes_value || is_told,
+            "{term}: the default {default} is not told"
+        );
+    }
+}
+
+fn commands(program: &Command) -> impl Iterator<Item = &Command> {
+    let commands = program.get_subcommands();
+    commands.filter(|command| !command.is_hide_set() && command.get_name() != "help")
+}
+
+fn check_program(mut program: Command, page: &str) {
+    program.build();
+    let options = entries(page, "OPTIONS");
+    let mut known = BTreeSet::new();
+    for arg in program.get_arguments().filter(|arg| !arg.is_hide_set()) {
+        for spelling in spellings(arg) {
+            let entry = options.iter().find(|of| bold(&of.term).contains(&spelling));
+            let entry = entry.unwrap_or_else(|| panic!("OPTIONS do not have {spelling}"));
+            check_argument(arg, entry);
+            known.insert(spelling);
+        }
+    }
+    let told: BTreeSet<_> = options.iter().flat_map(|of| bold(&of.term)).collect();
+    assert_eq!(told, known, "OPTIONS (left) and the program's (right)");
+
+    let told = entries(page, "COMMANDS");
+    let names: Vec<_> = told.iter().map(|of| bold(&of.term)[0].clone()).collect();
+    let known: Vec<_> = commands(&program).map(Command::get_name).collect();
+    assert_eq!(names, known, "COMMANDS (left) and the program's (right)");
+    for (entry, command) in told.iter().zip(commands(&program)) {
+        let mut known = BTreeSet::new();
+        let own = command.get_arguments().filter(|arg| !is_everywhere(arg));
+        for arg in own.filter(|arg| !arg.is_hide_set()) {
+            check_argument(arg, entry);
+            known.extend(spellings(arg));
+        }
+        let told: BTreeSet<_> = bold(&entry.term)
+            .into_iter()
+            .filter(|word| is_option(word))
+            .collect();
+        assert_eq!(
+            told, known,
+            "{} (left) and the program's (right)",
+            entry.term
+        );
+    }
+}
+
+#[test]
+fn modemd_8_has_the_options_and_commands_of_modemd() {
+    check_program(command_line::CommandLine::command(), &page("modemd.8"));
+}
+
+#[test]
+fn modemctl_1_has_the_options_and_commands_of_modemctl() {
+    check_program(control::CommandLine::command(), &page("modemctl.1"));
+}
+
+#[test]
+fn every_option_in_bold_exists() {
+    let mut known = BTreeSet::new();
+    for mut program in [
+        command_line::CommandLine::command(),
+        control::CommandLine::command(),
+    ] {
+        program.build();
+        known.extend(program.get_arguments().flat_map(spellings));
+        let commands = commands(&program).flat_map(Command::get_arguments);
+        known.extend(commands.flat_map(spellings));
+    }
+    for name in PAGES {
+        for option in bold(&prose(&page(name)))
+            .into_iter()
+            .filter(|word| is_option(word))
+        {
+            assert!(known.contains(&option), "{name}: {option}");
+        }
+    }
+}
+
+#[test]
+fn every_command_line_shown_is_understood() {
+    let mut seen = BTreeSet::new();
+    for name in PAGES {
+        let page = page(name);
+        for line in literal_blocks(&page).concat() {
+            // inetd's line has the program in its middle.
+            let line = line.rsplit("/usr/sbin/").next().unwrap_or_default();
+            let line = line.split([';', '#', '&', '|']).next().unwrap_or_default();
+            let words: Vec<_> = line
+                .split_whitespace()
+                .skip_while(|word| *word == "$")
+                .collect();
+            let refused = match words.first() {
+                Some(&"modemd") => command_line::CommandLine::try_parse_from(&words).err(),
+                Some(&"modemctl") => control::CommandLine::try_parse_from(&words).err(),
+                _ => continue,
+            };
+            assert!(refused.is_none(), "{name}: {line}: {}", refused.unwrap());
+            seen.insert(words[0].to_owned());
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["modemctl", "modemd"]);
+}
+
+fn parse(text: &str) -> Config {
+    let files = [("modemd.toml".into(), text.as_bytes().to_vec())];
+    Config::parse(&files, &Services::parse("modem 2006/tcp\n"))
+}
+
+/// The keys of a table, by modemd's own account when it meets one that it does not know.
+fn known_keys(table: &str) -> BTreeSet<String> {
+    let problems = parse(&format!("[{table}]\nxxxxxxxxxxxxxxxx = 1\n")).problems;
+    let account = problems
+        .iter()
+        .find(|problem| problem.remedy.starts_with("the keys here are"))
+        .expect("modemd tells its keys");
+    let keys = account.remedy.split('`').skip(1).step_by(2);
+    keys.map(str::to_owned).collect()
+}
+
+#[test]
+fn modemd_toml_5_has_the_keys_of_the_configuration() {
+    let page = page("modemd.toml.5");
+    for (section, table) in [("PORTS", "ports.modem"), ("SERVER", "server")] {
+        let entries = entries(&page, section);
+        let told: BTreeSet<_> = entries.iter().map(|of| bold(&of.term)[0].clone()).collect();
+        assert_eq!(
+            told,
+            known_keys(table),
+            "{section} (left) and modemd's (right)"
+        );
+        for entry in &entries {
+            check_key(table, entry);
+        }
+    }
+}
+
+/// Tries what the page says of a key.
+fn check_key(table: &str, Entry { term, text }: &Entry) {
+    let words = bold(term);
+    let (key, values) = words.split_first().unwrap();
+    let base = match key.as_str() {
+        "devices" => format!("[{table}]\n"),
+        "wait" => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\nbusy = \"wait\"\n"),
+        _ if table == "server" => format!("[{table}]\n"),
+        _ => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\n"),
+    };
+    let with = |value: &str| parse(&format!("{base}{key} = \"{value}\"\n"));
+    for value in values {
+        assert_eq!(with(value).problems, [], "{term}: {value}");
+    }
+    if DEFAULT_IN_WORDS.contains(&key.as_str()) {
+        let is_told = text.contains("Default: ") || text.contains("Required.");
+        assert!(is_told, "{term}: no default");
+    } else {
+        let default = text
+            .split_once("Default: *")
+            .and_then(|(_, rest)| rest.split_once('*'));
+        let (default, _) = default.unwrap_or_else(|| panic!("{term}: no default"));
+        assert_eq!(with(default), parse(&base), "{term}: not the default");
+    }
+    if term.ends_with("_duration_") {
+        check_range(term, text, with);
+    }
+}
+
+/// Tries whether the range ends where the page says.
+fn check_range(term: &str, text: &str, with: impl Fn(&str) -> Config) {
+    let range = text.split_once("From *").and_then(|(_, rest)| {
+        let (least, rest) = rest.split_once("* to *")?;
+        Some((least, rest.split_once('*')?.0))
+    });
+    let (least, most) = range.unwrap_or_else(|| panic!("{term}: no range"));
+    for fine in [least, most] {
+        assert_eq!(with(fine).problems, [], "{term}: {fine}");
+    }
+    let one = Duration::from_millis(1);
+    let duration = |text| parse_duration(text).unwrap();
+    let longer = Some(duration(most) + one);
+    for wrong in [duration(least).checked_sub(one), longer]
+        .into_iter()
+        .flatten()
+    {
+        let wrong = display_duration(wrong);
+        assert_eq!(with(&wrong).problems.len(), 1, "{term}: {wrong}");
+    }
+}
+
+#[test]
+fn every_configuration_shown_is_free_of_mistakes() {
+    let mut count = 0;
+    for name in PAGES {
+        let page = page(name);
+        for block in literal_blocks(&page) {
+            let is_ours = |line: &&str| line.starts_with("[ports.") || *line == "[server]";
+            if block.first().is_some_and(is_ours) {
+                let config = parse(&block.join("\n"));
+                assert_eq!(config.problems, [], "{name}: {block:#?}");
+                assert!(!config.ports.is_empty(), "{name}: {block:#?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 5, "only {count} configurations found");
+}
