@@ -52,7 +52,7 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
     }
     advice.push(
         if generator::is_up_to_date() {
-            "apply it: systemctl reload modem.service (no unit changes; sessions go on)"
+            "apply it: systemctl reload modem.service, if it runs (no unit changes; sessions go on)"
         } else {
             "apply it: systemctl daemon-reload && systemctl restart modem.socket (units change; the \
              sessions of modem.service end)"

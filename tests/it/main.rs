@@ -5,6 +5,7 @@ mod activation;
 mod by_hand;
 mod clients;
 mod control;
+mod generator;
 mod half_close;
 mod inetd;
 mod journal;
