@@ -1,7 +1,7 @@
 """Who gets in: asked by the kernel first, by modemd then."""
 
 from clients import FRIEND, SERVER, STRANGER, NameServer, ask, connect, is_served, wait_served
-from guest import sh, test, wait_for, write_file
+from guest import sh, test, write_file
 from modem import Modem
 from server import APPLY, Journal, drop_in, port, serving
 

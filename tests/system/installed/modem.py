@@ -1,8 +1,10 @@
 """A modem, as far as a client can tell."""
 
+import fcntl
 import grp
 import os
 import pty
+import termios
 import threading
 import tty
 
@@ -19,6 +21,10 @@ class Modem:
         os.chown(self.device, 0, grp.getgrnam("dialout").gr_gid)
         os.chmod(self.device, 0o660)
         threading.Thread(target=self.answer, daemon=True).start()
+
+    def end_exclusive_mode(self):
+        """What a serial line does when its last user is gone; a pseudo terminal keeps it (TIOCEXCL)."""
+        fcntl.ioctl(self.line, termios.TIOCNXCL)
 
     def answer(self):
         command = b""

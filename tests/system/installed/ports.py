@@ -16,13 +16,13 @@ def a_pool_is_filled_in_order_and_then_says_busy_in_both_modes():
     for instance in BOTH:
         first, second = Modem("first"), Modem("second")
         with serving(port(devices=[first.device, second.device], allow=["localhost"], instance=instance)):
-            one, two, three = connect(), connect(), connect()
-            answers = sorted([ask(one), ask(two)])
-            assert "first" in answers[0] and "second" in answers[1], answers
-            assert ask(three) == "\r\nBUSY\r\n"
-            one.close()
+            with connect() as one:
+                assert "first" in ask(one)
+                with connect() as two:
+                    assert "second" in ask(two)
+                    with connect() as three:
+                        assert ask(three) == "\r\nBUSY\r\n"
             wait_served()
-            two.close()
 
 
 @test
