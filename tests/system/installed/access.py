@@ -7,7 +7,7 @@ from server import APPLY, Journal, drop_in, port, serving
 
 DENIED = "MESSAGE_ID=081ccbad174c4eb5b38a6a8d4952024a"
 # The kernel drops without a word: it takes a while to be sure.
-SHORT = 2
+SHORT = 1
 
 
 def is_dropped(*where, **how):

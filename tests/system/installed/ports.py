@@ -70,7 +70,7 @@ def a_port_comes_and_goes_with_the_documented_command():
             with connect(2008):
                 apply(plain)
             assert is_refused(2008)
-            assert failed() == ""
+            assert failed() == "", sh("systemctl status --no-pager --failed")
             wait_for("end of what belonged to the port", lambda: not any("fax" in name for name in loaded()))
             wait_served(2006)
 
