@@ -46,14 +46,17 @@ def older_rpm():
         shutil.rmtree(path, ignore_errors=True)
     sh(f"rpm --root {folder} --nodeps --noscripts -i {RPM} && rm -rf {folder}/var {folder}/root")
     age(folder + MODEMD)
-    ask_rpm = f"rpm -qp --nosignature {RPM} --qf"
-    listed = [line.split(" ", 1) for line in sh(f"{ask_rpm} '[%{{FILEFLAGS:fflags}} %{{FILENAMES}}\\n]'").splitlines()]
+
+    def query(what):
+        return sh(f"rpm -qp --qf '{what}' {RPM} 2> /dev/null")
+
+    listed = [line.split("|") for line in query("[%{FILEFLAGS:fflags}|%{FILENAMES}\\n]").splitlines()]
     listed = [(flags, path) for flags, path in listed if os.path.lexists(folder + path)]
     spec = ["Name: modemd", "Version: 0.0.1", "Release: 1", "Summary: older", "License: GPL", "AutoReqProv: no",
             "%global debug_package %{nil}", "%global __os_install_post %{nil}", "%description", "older",
             "%install", f"cp -a {folder}/. %{{buildroot}}"]
     for section, tag in (("pre", "PREIN"), ("post", "POSTIN"), ("preun", "PREUN"), ("postun", "POSTUN")):
-        script = sh(f"{ask_rpm} '%{{{tag}}}'")
+        script = query(f"%{{{tag}}}")
         if script != "(none)":
             spec += [f"%{section}", script.replace("%", "%%")]
     spec.append("%files")
