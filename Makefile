@@ -111,7 +111,7 @@ deb: all
 	mkdir -p $(PACKAGES)/deb
 	cp -r packaging/debian $(PACKAGES)/deb/debian
 	printf 'modemd (%s-1) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' '$(VERSION)' \
-		'What is new in this version: /usr/share/doc/modemd/CHANGELOG.md.' \
+		'What is new in this version: /usr/share/doc/modemd/changelog.gz.' \
 		"$$(sed -n 's/^Maintainer: //p' packaging/debian/control)" \
 		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" > $(PACKAGES)/deb/debian/changelog
 	cd $(PACKAGES)/deb && SOURCE='$(CURDIR)' DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-} noautodbgsym" \
