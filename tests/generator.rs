@@ -264,6 +264,7 @@ fn is_ours(line: &str) -> bool {
         "SocketGroup=dialout",
         "SocketMode=06",
         "SourcePath=/etc/modemd/",
+        "StartLimitIntervalSec=0",
         "TriggerLimitIntervalSec=0",
     ];
     let is_plain = |value: &str| !value.contains(['%', '\\', '"', '\'', '$', ';', '#']);
