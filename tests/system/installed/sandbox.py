@@ -22,7 +22,7 @@ DANGEROUS = {"mem": (stat.S_IFCHR, 1, 1), "port": (stat.S_IFCHR, 1, 4), "kmsg-ag
              "disk": (stat.S_IFBLK, 8, 0), "loop": (stat.S_IFBLK, 7, 0), "console-again": (stat.S_IFCHR, 4, 60)}
 
 
-def probed(instance):
+def probed(instance, *devices):
     for name, (kind, major, minor) in DANGEROUS.items():
         if not os.path.exists(f"/dev/{name}"):
             os.mknod(f"/dev/{name}", kind, os.makedev(major, minor))
@@ -31,7 +31,7 @@ def probed(instance):
     with open("/tmp/of-somebody-else", "w", encoding="utf-8"):
         pass
     with serving(
-        port(devices=[modem.device], allow=["localhost"], instance=instance),
+        port(devices=[modem.device, *devices], allow=["localhost"], instance=instance),
         service=IN_ITS_PLACE, instance=IN_ITS_PLACE,
     ):
         with connect() as client:
@@ -90,6 +90,20 @@ def the_shared_daemon_can_do_nothing_but_its_work():
 @test
 def a_per_connection_instance_can_do_nothing_but_its_work():
     check_sandbox("per-connection")
+
+
+@test
+def of_the_machines_own_ports_the_configured_one_is_open_and_no_other():
+    for instance in ("shared", "per-connection"):
+        for number in (3, 4):
+            # Without hardware behind it, opening gives another error.
+            if os.path.exists(f"/dev/ttyS{number}"):
+                os.unlink(f"/dev/ttyS{number}")
+            os.mknod(f"/dev/ttyS{number}", stat.S_IFCHR, os.makedev(4, 64 + number))
+            os.chmod(f"/dev/ttyS{number}", 0o666)
+        found, _ = probed(instance, "/dev/ttyS3")
+        assert found["devices"]["/dev/ttyS3"] != "EPERM", found["devices"]
+        assert found["devices"]["/dev/ttyS4"] == "EPERM", found["devices"]
 
 
 @test
