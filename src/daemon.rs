@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::access::Admission;
 use crate::activation::{self, Handed, Listener};
@@ -287,7 +287,14 @@ fn serve_one(
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .map_err(unavailable)?;
-        let client = Client::new(socket).map_err(unavailable)?;
+        let client = match Client::new(socket) {
+            Ok(client) => client,
+            Err(error) => {
+                debug!("{}: a client left at once: {error}", settings.name);
+                notify::ready("the client left at once");
+                return Ok(());
+            }
+        };
         notify::ready(&format!("serving {}", client.peer()));
         let session = session::run(client, &port, &board, stopped, || privileges.let_go());
         tokio::pin!(session);

@@ -1,6 +1,8 @@
 //! What systemd hears of modemd: the test is systemd, behind `$NOTIFY_SOCKET`.
 
 use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
@@ -8,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{
     Modem, PATIENCE, Running, Scratch, connect_when_up, free_port, have, modemd, read_until, reset,
+    wait_until,
 };
 
 /// Where a service reports to.
@@ -153,6 +156,24 @@ fn an_instance_for_one_client_reports_too() {
     let status = format!("STATUS=1 of 1 line in use: {device} by {name}");
     manager.expect(&[&status]);
     reset(client);
+    assert!(server.wait().success());
+}
+
+/// Otherwise every client that changes its mind would be a failed unit.
+#[test]
+fn an_instance_whose_client_has_gone_already_has_not_failed() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let manager = Manager::new(&scratch);
+    let (client, socket) = crate::privileges::connection();
+    reset(client);
+    let socket = TcpStream::from(socket);
+    wait_until("the reset to arrive", || socket.peer_addr().is_err());
+    let mut command = modemd();
+    command.args(["--user", "root", "--lock-dir"]);
+    command.arg(scratch.path()).arg(modem.device());
+    command.env("NOTIFY_SOCKET", &manager.path);
+    let mut server = Running::start_on(command, OwnedFd::from(socket));
+    manager.expect(&["READY=1", "STATUS=the client left at once"]);
     assert!(server.wait().success());
 }
 
