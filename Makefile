@@ -66,14 +66,18 @@ $(TARGET)/completions/%.fish: $(RELEASE)/modemctl
 	@mkdir -p $(@D)
 	$(RELEASE)/modemctl completions fish $* > $@
 
-# $(call install_text,FILES,DIRECTORY) installs texts that name our programs, with the names they get here.
+# Units, the udev rule and the manual say where things are; they are installed with the places of this make.
+PLACES = -e 's,/usr/sbin/modemd,$(SBINDIR)/modemd,g' \
+	-e 's,/usr/bin/modemctl,$(BINDIR)/modemctl,g' \
+	-e 's,/usr/share/doc/modemd,$(DOCDIR),g' \
+	-e 's,/usr/lib/systemd/system/,$(UNITDIR)/,g' \
+	-e 's,/usr/lib/systemd/system-generators/,$(GENERATORDIR)/,g' \
+	-e 's,/usr/lib/udev/,$(dir $(UDEVRULESDIR)),g'
+
+# $(call install_text,FILES,DIRECTORY)
 define install_text
-	$(INSTALL) -d -m 755 $(DESTDIR)$(2)
-	for file in $(1); do \
-		$(INSTALL) -m 644 "$$file" $(DESTDIR)$(2)/ && \
-		sed -i -e 's,/usr/sbin/modemd,$(SBINDIR)/modemd,g' -e 's,/usr/bin/modemctl,$(BINDIR)/modemctl,g' \
-			$(DESTDIR)$(2)/"$${file##*/}" || exit 1; \
-	done
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(2) $(1)
+	@sed -i $(PLACES) $(addprefix $(DESTDIR)$(2)/,$(notdir $(1)))
 endef
 
 install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
@@ -83,8 +87,9 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	$(call install_text,units/modem.socket units/modem.service units/modem@.service,$(UNITDIR))
 	$(INSTALL) -D -m 644 units/modemd.sysusers $(DESTDIR)$(SYSUSERSDIR)/modemd.conf
 	$(INSTALL) -D -m 644 units/modemd.catalog $(DESTDIR)$(CATALOGDIR)/modemd.catalog
-	$(INSTALL) -D -m 644 packaging/modemd.toml $(DESTDIR)/etc/modemd/modemd.toml
 	$(INSTALL) -d -m 755 $(DESTDIR)/etc/modemd/conf.d
+# Who installs by hand a second time has a configuration of his own.
+	[ -e $(DESTDIR)/etc/modemd/modemd.toml ] || $(INSTALL) -m 644 packaging/modemd.toml $(DESTDIR)/etc/modemd/
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf
 	$(call install_text,$(filter %.1,$(MANUAL)),$(MANDIR)/man1)
@@ -102,17 +107,18 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 
 # A package is named after the version in Cargo.toml, and so is the entry that Debian wants in its changelog.
 deb: all
-	rm -rf $(PACKAGES)/deb
+	rm -rf $(PACKAGES)/deb $(PACKAGES)/modemd_*
 	mkdir -p $(PACKAGES)/deb
 	cp -r packaging/debian $(PACKAGES)/deb/debian
 	printf 'modemd (%s-1) unstable; urgency=medium\n\n  * %s\n\n -- %s  %s\n' '$(VERSION)' \
-		'What is new in this version: /usr/share/doc/modemd/CHANGELOG.md.' \
+		'What is new in this version: /usr/share/doc/modemd/changelog.gz.' \
 		"$$(sed -n 's/^Maintainer: //p' packaging/debian/control)" \
 		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" > $(PACKAGES)/deb/debian/changelog
 	cd $(PACKAGES)/deb && SOURCE='$(CURDIR)' DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-} noautodbgsym" \
 		dpkg-buildpackage --build=binary --unsigned-changes --unsigned-buildinfo
 
 rpm: all
+	rm -rf $(PACKAGES)/rpm $(PACKAGES)/modemd-*
 	mkdir -p $(PACKAGES)/rpm
 	rpmbuild -bb --define '_topdir $(PACKAGES)/rpm' --define '_rpmdir $(PACKAGES)' \
 		--define '_rpmfilename %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}.rpm' \

@@ -1,0 +1,79 @@
+"""Who gets in: asked by the kernel first, by modemd then."""
+
+from clients import FRIEND, SERVER, STRANGER, NameServer, ask, connect, is_served, wait_served
+from guest import sh, test, write_file
+from modem import Modem
+from server import APPLY, Journal, drop_in, port, serving
+
+DENIED = "MESSAGE_ID=081ccbad174c4eb5b38a6a8d4952024a"
+# The kernel drops without a word: it takes a while to be sure.
+SHORT = 2
+
+
+def is_dropped(*where, **how):
+    try:
+        connect(*where, limit=SHORT, **how).close()
+    except TimeoutError:
+        return True
+    return False
+
+
+@test
+def a_client_outside_allow_is_dropped_by_the_kernel_and_without_its_filter_refused_by_modemd():
+    modem = Modem()
+    with serving(port(devices=[modem.device], allow=["localhost", FRIEND])):
+        journal = Journal()
+        assert is_dropped(source=STRANGER)
+        # modemd was not even started, so that nobody tried the line.
+        assert journal.entries("_SYSTEMD_UNIT=modem.service") == []
+        assert is_served(source=FRIEND)
+
+        drop_in("modem.socket", "[Socket]\nIPAddressAllow=any\n")
+        sh(APPLY)
+        client = connect(source=STRANGER)
+        assert ask(client) == ""
+        said = journal.wait("MODEMD_PORT=modem", DENIED)
+        assert said["MODEMD_CLIENT"] == "{}:{}".format(*client.getsockname()), said
+        assert said["PRIORITY"] == "4", said
+        explained = sh(f"journalctl --no-pager -x {DENIED} MODEMD_CLIENT={said['MODEMD_CLIENT']}")
+        assert "add its address, network or name to `allow`" in explained, explained
+        wait_served(source=FRIEND)
+
+
+@test
+def a_host_name_in_allow_opens_that_port_to_that_host_and_no_other_port():
+    modem, fax = Modem(), Modem()
+    sh("touch /etc/hosts && cp /etc/hosts /etc/hosts.before")
+    try:
+        sh(f"echo {FRIEND} laptop.example.org >> /etc/hosts")
+        ports = (
+            port(devices=[modem.device], allow=["localhost"]),
+            port("fax", devices=[fax.device], listen=["2007"], allow=["laptop.example.org"]),
+        )
+        with serving(*ports):
+            journal = Journal()
+            assert is_served(2007, source=FRIEND)
+            assert is_dropped(2006, source=FRIEND)
+            assert not is_served(2007, source=STRANGER)
+            journal.wait("MODEMD_PORT=fax", DENIED)
+            assert is_served(2006)
+    finally:
+        sh("mv /etc/hosts.before /etc/hosts")
+
+
+@test
+def names_are_looked_up_through_resolved_from_inside_the_sandbox():
+    modem = Modem()
+    names = NameServer()
+    names.knows(FRIEND, "laptop.example.org")
+    names.knows(STRANGER, "laptop.example.net")
+    sh("mkdir -p /etc/systemd/resolved.conf.d")
+    write_file("/etc/systemd/resolved.conf.d/tests.conf", f"[Resolve]\nDNS={FRIEND}\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n")
+    sh("systemctl restart systemd-resolved")
+    with serving(port(devices=[modem.device], allow=["localhost", "*.example.org"])):
+        journal = Journal()
+        assert is_served(source=FRIEND)
+        assert not is_served(source=STRANGER)
+        said = journal.wait("MODEMD_PORT=modem", DENIED)
+        assert "laptop.example.net" in said["MESSAGE"], said
+    assert ("2.0.99.10.in-addr.arpa", names.PTR) in names.asked, names.asked

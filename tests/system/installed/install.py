@@ -1,0 +1,57 @@
+"""From the package to the first client."""
+
+import pwd
+
+from clients import FRIEND, ask, connect, is_refused
+from guest import sh, test
+from modem import Modem
+from server import Journal, configure, failed, loaded, pid, port, show, stop
+
+PACKAGE = "/share/package.deb"
+
+
+@test
+def installing_the_package_enables_and_starts_nothing():
+    sh(f"dpkg -i {PACKAGE}")
+    assert sh("systemctl is-enabled modem.socket", check=False) == "disabled"
+    assert sh("systemctl is-active modem.socket modem.service", check=False).split() == ["inactive", "inactive"]
+    assert sh("pgrep -x modemd", check=False) == ""
+    assert is_refused()
+    assert failed() == ""
+    user = pwd.getpwnam("modemd")
+    assert user.pw_shell.endswith("/nologin"), user
+
+
+@test
+def two_commands_after_the_installation_a_client_on_another_machine_has_the_modem():
+    modem = Modem("Courier")
+    configure(port(devices=[modem.device], allow=["localhost", "10.99.0.2"]))
+    journal = Journal()
+    sh("systemctl enable --now modem.socket")
+    assert show("modem.service", "ActiveState") == "inactive"
+    client = connect(source=FRIEND)
+    assert ask(client) == "\r\nCourier\r\n\r\nOK\r\n"
+    host, number = client.getsockname()
+    client_name = f"{host}:{number}"
+
+    status = sh("systemctl status modem.service --no-pager")
+    assert f"1 of 1 line in use: {modem.device} by {client_name}" in status, status
+    sockets = sh("systemctl list-sockets --no-pager modem.socket")
+    assert "2006" in sockets and "modem.service" in sockets, sockets
+    assert sh(f"ps -o user:20=,group:20= -p {pid()}").split() == ["modemd", "dialout"]
+
+    began = journal.wait("MODEMD_PORT=modem", "MESSAGE_ID=16275e76514d4ea08a22402c5bd02b12")
+    assert began["MODEMD_CLIENT"] == client_name, began
+    assert began["MODEMD_LINE"] == modem.device, began
+    assert began["_SYSTEMD_UNIT"] == "modem.service", began
+    client.close()
+    ended = journal.wait("MODEMD_PORT=modem", "MESSAGE_ID=c3f159d65dd7491ab32eb5cc9c04cd71")
+    assert ended["MODEMD_SESSION"] == began["MODEMD_SESSION"], (began, ended)
+    assert ended["MODEMD_REASON"] == "client-closed", ended
+    assert (ended["MODEMD_BYTES_TO_LINE"], ended["MODEMD_BYTES_TO_CLIENT"]) == ("4", "17"), ended
+    explained = sh(f"journalctl --no-pager -x MODEMD_SESSION={ended['MODEMD_SESSION']}")
+    assert f"The session of {client_name} on {modem.device} is over" in explained, explained
+
+    sh("systemctl disable --now modem.socket")
+    stop()
+    assert loaded() == [], loaded()

@@ -1,0 +1,1 @@
+"""The package's own life: upgraded, removed, purged; and its sibling for other systems."""

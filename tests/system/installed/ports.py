@@ -1,0 +1,109 @@
+"""Several ports, in both modes, and what changes them."""
+
+import os
+
+from clients import FRIEND, SERVER, STRANGER, ask, connect, is_refused, is_served, wait_served
+from guest import sh, test, wait_for
+from access import is_dropped
+from modem import Modem
+from server import APPLY, Journal, apply, configure, failed, loaded, pid, port, serving, show
+
+BOTH = ("shared", "per-connection")
+
+
+@test
+def a_pool_is_filled_in_order_and_then_says_busy_in_both_modes():
+    for instance in BOTH:
+        first, second = Modem("first"), Modem("second")
+        with serving(port(devices=[first.device, second.device], allow=["localhost"], instance=instance)):
+            with connect() as one:
+                assert "first" in ask(one)
+                with connect() as two:
+                    assert "second" in ask(two)
+                    with connect() as three:
+                        assert ask(three) == "\r\nBUSY\r\n"
+            wait_served()
+
+
+@test
+def each_port_has_its_own_hosts_and_modem_in_both_modes():
+    for instance in BOTH:
+        modem, fax = Modem("modem"), Modem("fax")
+        ports = (
+            port(devices=[modem.device], allow=[FRIEND], instance=instance),
+            port("fax", devices=[fax.device], allow=[STRANGER], listen=[f"{SERVER}:2007"], instance=instance),
+        )
+        with serving(*ports):
+            assert is_dropped(2006, source=STRANGER)
+            assert is_dropped(2007, source=FRIEND)
+            with connect(2006, source=FRIEND) as to_modem, connect(2007, source=STRANGER) as to_fax:
+                assert "modem" in ask(to_modem)
+                assert "fax" in ask(to_fax)
+                services = [name for name in loaded() if name.endswith(".service")]
+                if instance == "shared":
+                    assert services == ["modem.service"], services
+                else:
+                    assert len(services) == 2, services
+                    assert services[0].startswith("modem-fax@") and services[1].startswith("modem@"), services
+            # An instance leaves nothing.
+            if instance == "per-connection":
+                wait_for("end of the instances", lambda: all(name.endswith(".socket") for name in loaded()))
+
+
+@test
+def a_port_comes_and_goes_with_the_documented_command():
+    modem, fax = Modem("modem"), Modem("fax")
+    for instance in BOTH:
+        plain = port(devices=[modem.device], allow=["localhost"])
+        extra = port("fax", devices=[fax.device], listen=["2007"], allow=["localhost"], instance=instance)
+        with serving(plain):
+            assert is_refused(2007)
+            with connect() as client:
+                assert "modem" in ask(client)
+                apply(plain, extra)
+            wait_served(2006)
+            wait_served(2007)
+            moved = extra.replace("2007", "2008")
+            apply(plain, moved)
+            wait_served(2008)
+            assert is_refused(2007)
+            with connect(2008):
+                apply(plain)
+            assert is_refused(2008)
+            assert failed() == ""
+            wait_for("end of what belonged to the port", lambda: not any("fax" in name for name in loaded()))
+            wait_served(2006)
+
+
+@test
+def a_port_on_a_path_is_for_dialout():
+    modem = Modem()
+    with serving(
+        port(devices=[modem.device], allow=["localhost"]),
+        port("local", devices=[modem.device], listen=["/run/local-modem"]),
+    ):
+        assert sh("stat -c '%A %U %G' /run/local-modem") == "srw-rw---- root dialout"
+        assert is_served("/run/local-modem")
+
+
+@test
+def reloading_changes_what_is_behind_a_socket_and_disturbs_nobody():
+    old, new = Modem("old"), Modem("new")
+    with serving(port(devices=[old.device], allow=["localhost"])):
+        with connect() as client:
+            assert "old" in ask(client)
+            before = pid()
+            configure(port(devices=[new.device], allow=["localhost"]))
+            sh("systemctl reload modem.service")
+            wait_for("new modem", lambda: "new" in ask(connect()))
+            assert "old" in ask(client)
+            assert pid() == before
+
+
+@test
+def a_wrong_port_keeps_no_other_from_being_served():
+    modem = Modem()
+    with serving(port(devices=[modem.device], allow=["localhost"]), port("fax", listen=["2007"], allow=["localhost"])):
+        assert is_served()
+        assert is_refused(2007)
+        assert "the configuration has a mistake" in show("modem.service", "StatusText")

@@ -1,0 +1,188 @@
+"""What modemd could do if somebody got hold of it: tried in its place, under its units."""
+
+import grp
+import json
+import os
+import pwd
+import shutil
+import socket
+import stat
+
+from clients import FRIEND, SERVER, STRANGER, ask, connect, on_other_machine, wait_served
+from guest import sh, test, wait_for
+from modem import Modem
+from server import Journal, loaded, locks, pid, port, serving, show
+
+PROBE = "/usr/local/lib/probe.py"
+IN_ITS_PLACE = f"[Service]\nExecStart=\nExecStart=/usr/bin/python3 {PROBE}\n"
+# What everybody may open, on any system.
+HARMLESS = {f"/dev/{name}" for name in ("full", "null", "random", "tty", "urandom", "zero")}
+# The memory, its ports, the kernel's log, two disks, a console: as open as can be, so that nothing but
+# the sandbox is in the way. (Not every kernel has a driver for each: that would be another error.)
+DANGEROUS = {"mem": (stat.S_IFCHR, 1, 1), "port": (stat.S_IFCHR, 1, 4), "kmsg-again": (stat.S_IFCHR, 1, 11),
+             "disk": (stat.S_IFBLK, 8, 0), "loop": (stat.S_IFBLK, 7, 0), "console-again": (stat.S_IFCHR, 4, 60)}
+
+
+def put_probe():
+    shutil.copy("/share/probe.py", PROBE)
+    os.chmod(PROBE, 0o644)
+
+
+def probed(instance):
+    for name, (kind, major, minor) in DANGEROUS.items():
+        if not os.path.exists(f"/dev/{name}"):
+            os.mknod(f"/dev/{name}", kind | 0o666, os.makedev(major, minor))
+            os.chmod(f"/dev/{name}", 0o666)
+    put_probe()
+    modem = Modem()
+    with open("/tmp/of-somebody-else", "w", encoding="utf-8"):
+        pass
+    with serving(
+        port(devices=[modem.device], allow=["localhost"], instance=instance),
+        service=IN_ITS_PLACE, instance=IN_ITS_PLACE,
+    ):
+        with connect() as client:
+            client.sendall(b"PROBE\n")
+            told = b"".join(iter(lambda: client.recv(65536), b""))
+    return json.loads(told), modem
+
+
+def check_sandbox(instance):
+    found, modem = probed(instance)
+    user = pwd.getpwnam("modemd")
+    assert found["user"] == [user.pw_uid, grp.getgrnam("dialout").gr_gid], found["user"]
+    nothing = "0" * 16
+    assert found["status"] == {"CapInh": nothing, "CapPrm": nothing, "CapEff": nothing, "CapBnd": nothing,
+                               "CapAmb": nothing, "NoNewPrivs": "1", "Seccomp": "2"}, found["status"]
+
+    # No way out.
+    sockets = found["sockets"]
+    assert sockets.pop("unix") == "done"
+    assert set(sockets.values()) == {"EAFNOSUPPORT"}, sockets
+    assert found["interfaces"] == ["lo"], found["interfaces"]
+
+    # No file.
+    created = found["created"]
+    open_to_it = {"/run/lock", "/tmp", "/var/tmp"}
+    assert {folder for folder, result in created.items() if result == "done"} == open_to_it, created
+    stray = [path for path in found["writable"]
+             if path not in open_to_it and not path.startswith(("/run/lock/", "/tmp/", "/var/tmp/"))]
+    assert stray == [], stray
+    assert found["in /tmp"] == [], found["in /tmp"]
+
+    # No device.
+    devices = found["devices"]
+    opened = {path for path, result in devices.items() if result == "done"}
+    assert modem.device in opened, devices
+    assert {path for path in opened if not path.startswith("/dev/pts/")} <= HARMLESS, devices
+    for path in ("/dev/ttyT0", *(f"/dev/{name}" for name in DANGEROUS)):
+        assert devices[path] == "EPERM", (path, devices)
+
+    # Nothing else.
+    for what in ("writable and executable", "made executable"):
+        assert found[what] in ("EPERM", "EACCES"), (what, found[what])
+    assert set(found["namespaces"].values()) == {"EPERM"}, found["namespaces"]
+    for what in ("set-user-id", "realtime", "personality", "host name", "mount", "kernel log", "become root"):
+        assert found[what] == "EPERM", (what, found[what])
+    assert found["processes"] == [], found["processes"]
+
+
+@test
+def the_shared_daemon_can_do_nothing_but_its_work():
+    check_sandbox("shared")
+
+
+@test
+def a_per_connection_instance_can_do_nothing_but_its_work():
+    check_sandbox("per-connection")
+
+
+@test
+def what_the_sandbox_refuses_is_there_to_be_had():
+    # Else the tests above would prove nothing: root, outside, opens what modemd cannot.
+    os.close(os.open("/dev/ttyT0", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+    socket.socket(socket.AF_INET).close()
+
+
+@test
+def a_socket_that_was_handed_in_reaches_nobody_outside_allow():
+    # connect(2) with AF_UNSPEC frees a connected socket for another connection, from the network it
+    # was made in; what stops it is the filter of modem.socket, which goes with it.
+    for instance in ("shared", "per-connection"):
+        assert is_reached_from_inside(instance, "") is False
+        # That it would be seen.
+        assert is_reached_from_inside(instance, "[Socket]\nIPAddressAllow=any\n") is True
+
+
+def is_reached_from_inside(instance, administrator):
+    """Whether a friend's connection, turned round in modemd's place, gets to a stranger."""
+    put_probe()
+    with on_other_machine(socket.socket) as stranger:
+        stranger.bind((STRANGER, 4000))
+        stranger.listen()
+        with serving(
+            port(devices=["/dev/null"], allow=["localhost", FRIEND], instance=instance),
+            socket=administrator, service=IN_ITS_PLACE, instance=IN_ITS_PLACE,
+        ):
+            with connect(source=FRIEND) as client:
+                journal = Journal()
+                client.sendall(f"OUTWARD {STRANGER} 4000\n".encode())
+                wait_for("attempt", lambda: "turned outward" in str(journal.entries("SYSLOG_IDENTIFIER=python3")))
+        stranger.setblocking(False)
+        try:
+            stranger.accept()[0].close()
+        except BlockingIOError:
+            return False
+    return True
+
+
+@test
+def exposure_of_the_running_services_is_at_most_four_tenths():
+    modem, fax = Modem(), Modem()
+
+    def check(unit):
+        # The threshold is ten times the exposure.
+        sh(f"systemd-analyze security --no-pager --threshold=4 {unit}")
+
+    for instance in ("shared", "per-connection"):
+        with serving(
+            port(devices=[modem.device], allow=["localhost"], instance=instance),
+            port("fax", devices=[fax.device], listen=["2007"], allow=["localhost"], instance=instance),
+        ):
+            with connect(2006) as one, connect(2007) as two:
+                assert "OK" in ask(one) and "OK" in ask(two)
+                services = [unit for unit in loaded() if unit.endswith(".service")]
+                assert len(services) == (1 if instance == "shared" else 2), services
+                for unit in services:
+                    check(f"'{unit}'")
+
+
+@test
+def a_device_of_an_unusual_class_is_opened_to_the_service_that_serves_it():
+    for instance in ("shared", "per-connection"):
+        # A virtual console knows one speed.
+        with serving(port(devices=["/dev/ttyT0"], line="38400,8,N,1", allow=["localhost"], instance=instance)):
+            journal = Journal()
+            with connect() as client:
+                client.sendall(b"AT\r")
+                journal.wait("MODEMD_LINE=/dev/ttyT0", "MESSAGE_ID=16275e76514d4ea08a22402c5bd02b12")
+
+
+@test
+def locks_status_watchdog_and_reload_work_inside():
+    modem = Modem()
+    with serving(port(devices=[modem.device], allow=["localhost"]), service="[Service]\nWatchdogSec=1s\n"):
+        with connect() as client:
+            assert "OK" in ask(client)
+            name = os.path.basename(modem.device)
+            assert f"/run/lock/LCK..{name}" in locks(), locks()
+            owners = {sh(f"stat -c %U:%G {lock}") for lock in locks()}
+            assert owners == {"modemd:dialout"}, owners
+            assert sh(f"cat /run/lock/LCK..{name}").split()[0] == str(pid())
+            wait_for("status", lambda: "1 of 1 line in use" in show("modem.service", "StatusText"))
+            before, beats = pid(), set()
+            # Three times half a watchdog's time, and nobody was killed for being silent.
+            wait_for("watchdog", lambda: beats.add(show("modem.service", "WatchdogTimestampMonotonic")) or len(beats) > 4)
+            sh("systemctl reload modem.service")
+            assert pid() == before
+            assert "OK" in ask(client)

@@ -1,0 +1,183 @@
+"""What goes wrong, and the next client who is served all the same."""
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+
+from clients import FRIEND, SERVER, ask, connect, is_served, wait_served
+from guest import sh, test, wait_for
+from modem import Modem
+from server import Journal, locks, pid, port, serving, show
+
+BOTH = ("shared", "per-connection")
+BURST = 10_000
+# Connections open at a time, in a burst.
+AT_ONCE = 500
+
+
+def service_pids():
+    return [int(word) for word in sh("pgrep -x modemd", check=False).split()]
+
+
+def assert_listening():
+    assert sh("systemctl is-active modem.socket") == "active"
+    assert show("modem.socket", "Result") == "success"
+
+
+def check_death(sign, times):
+    """modemd dies of a signal so often, each time with a client on the line."""
+    modem = Modem()
+    for instance in BOTH:
+        with serving(port(devices=[modem.device], allow=["localhost"], instance=instance)):
+            for _ in range(times):
+                with wait_for("line", on_line) as client:
+                    kill(modem, sign)
+                    assert is_over(client)
+            wait_served()
+            assert_listening()
+
+
+def kill(modem, sign):
+    """Kills the one modemd there is, which has the modem."""
+    (victim,) = service_pids()
+
+    def is_dead():
+        try:
+            os.kill(victim, sign)
+        except ProcessLookupError:
+            return True
+        return False
+
+    # Rust's runtime has a look at the first SIGSEGV, and lets the next kill.
+    wait_for("death", is_dead)
+    modem.end_exclusive_mode()
+
+
+def on_line():
+    """A client that has the line, or nothing if it is not free yet."""
+    client = connect()
+    if "OK" in ask(client):
+        return client
+    client.close()
+    return None
+
+
+def is_over(client):
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@test
+def a_crash_costs_one_session_however_often_it_comes():
+    check_death(signal.SIGSEGV, 8)
+
+
+@test
+def being_killed_outright_costs_one_session_and_leaves_no_lock_in_the_way():
+    check_death(signal.SIGKILL, 8)
+
+
+@test
+def a_daemon_that_hangs_is_replaced():
+    modem = Modem()
+    quick = "[Service]\nWatchdogSec=1s\nTimeoutAbortSec=1s\n"
+    with serving(port(devices=[modem.device], allow=["localhost"]), service=quick):
+        with connect() as client:
+            assert "OK" in ask(client)
+            before = pid()
+            os.kill(before, signal.SIGSTOP)
+            wait_for("another process", lambda: pid() not in (0, before))
+            modem.end_exclusive_mode()
+        wait_served()
+        assert_listening()
+
+
+@test
+def restarting_under_load_refuses_nobody():
+    modem = Modem()
+    with serving(port(devices=[modem.device], allow=["localhost"])):
+        wrong, count, stop = [], [0], threading.Event()
+
+        def load():
+            while not stop.is_set():
+                try:
+                    is_served()
+                    count[0] += 1
+                except OSError as error:
+                    wrong.append(error)
+
+        clients = [threading.Thread(target=load) for _ in range(8)]
+        for client in clients:
+            client.start()
+        processes = set()
+        for _ in range(10):
+            before = count[0]
+            sh("systemctl restart modem.service")
+            processes.add(pid())
+            wait_for("clients", lambda before=before: count[0] > before + 8)
+        stop.set()
+        for client in clients:
+            client.join()
+        assert wrong == [], wrong
+        assert len(processes) == 10, processes
+        wait_served()
+        assert_listening()
+
+
+def burst(at_once):
+    """So many connections, as fast as they can be made. Counts what became of them."""
+    address = ("127.0.0.1", 2006)
+    begun, over, lost = 0, 0, 0
+    poll = select.epoll()
+    clients = {}
+    deadline = time.monotonic() + 120
+    while over < BURST:
+        assert time.monotonic() < deadline, f"{over} of {BURST} clients are done after two minutes"
+        while begun < BURST and len(clients) < at_once:
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(address)
+            clients[client.fileno()] = client
+            poll.register(client, select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR)
+            begun += 1
+        for fd, _ in poll.poll(1):
+            try:
+                # The one who has the line leaves when it has heard that; others are told to.
+                more = clients[fd].recv(4096)
+            except ConnectionResetError:
+                more = b""
+            except OSError:
+                more, lost = b"", lost + 1
+            if not more:
+                poll.unregister(fd)
+                clients.pop(fd).close()
+                over += 1
+    return lost
+
+
+def check_burst(instance):
+    modem = Modem()
+    # One client has the line all the time, and the modem says nothing to it.
+    with serving(port(devices=[modem.device], allow=["localhost"], instance=instance)):
+        with connect() as client:
+            assert "OK" in ask(client)
+            assert burst(AT_ONCE) == 0
+            # Who had the line has it still.
+            assert "OK" in ask(client)
+        wait_served()
+        assert_listening()
+
+
+@test
+def ten_thousand_connections_at_the_shared_daemon_leave_it_serving():
+    check_burst("shared")
+
+
+@test
+def ten_thousand_connections_at_per_connection_instances_leave_the_port_serving():
+    check_burst("per-connection")
