@@ -127,7 +127,8 @@ impl Line {
         let mut raw = self.found.termios.clone();
         cfmakeraw(&mut raw);
         // It leaves some of them as they are: IUCLC, IXANY, IXOFF, IMAXBEL.
-        raw.input_flags = InputFlags::empty();
+        // A BREAK is no octet; it would arrive as one of zeroes (termios(3)).
+        raw.input_flags = InputFlags::IGNBRK;
         raw.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
