@@ -107,7 +107,13 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
     let config = Config::load(&options.config);
     let listeners = match handed {
         Handed::Client(socket) => {
-            let port = only_port(&config, options.port.as_deref())?;
+            let port = match only_port(&config, options.port.as_deref()) {
+                Ok(port) => port,
+                Err(failure) => {
+                    refuse(options.port.as_deref(), &failure);
+                    return Ok(());
+                }
+            };
             let admission = Admission::Listed(port.allow.clone());
             return serve_one(socket, port, &config, admission);
         }
@@ -122,6 +128,19 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         config,
     };
     serve_all(service, listeners)
+}
+
+/// Nothing failed that systemd should keep a record of: it may be that the port just left the
+/// configuration, and its socket goes next.
+fn refuse(port: Option<&str>, failure: &Failure) {
+    warn!(
+        MESSAGE_ID = journal::PORT_DISABLED,
+        MODEMD_PORT = port.unwrap_or_default(),
+        "client refused: {}",
+        failure.message
+    );
+    // Who ends without having been ready has failed (`Type=notify`).
+    notify::ready("client refused");
 }
 
 /// The port that a single client came to.

@@ -259,6 +259,7 @@ fn is_ours(line: &str) -> bool {
         "PartOf=modem.socket",
         "ReadWritePaths=-/",
         "RemoveOnStop=yes",
+        "ReusePort=yes",
         "Service=modem.service",
         "SocketGroup=dialout",
         "SocketMode=06",

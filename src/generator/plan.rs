@@ -182,7 +182,7 @@ impl Plan {
             "{}\n[Unit]\nDescription=Modem Sharing Socket for {name}\n\
              Documentation=man:modemd(8) man:modemd.toml(5)\nPartOf=modem.socket\n{}\n\
              [Socket]\n{}{}IPAddressDeny=any\nKeepAlive=yes\nNoDelay=yes\n\
-             TriggerLimitIntervalSec=0\n{listen}",
+             ReusePort=yes\nTriggerLimitIntervalSec=0\n{listen}",
             header(&unit),
             source(origin(config, port)),
             socket::instance(port, &shared),

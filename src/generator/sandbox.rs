@@ -5,8 +5,16 @@ use std::path::{Path, PathBuf};
 use super::plan::Surroundings;
 
 /// The classes of serial lines that the shipped services open, without `char-`.
-pub(super) const USUAL_CLASSES: [&str; 6] =
-    ["rfcomm", "ttyACM", "ttyAMA", "ttyI", "ttyS", "ttyUSB"];
+pub(super) const USUAL_CLASSES: [&str; 5] = ["rfcomm", "ttyACM", "ttyAMA", "ttyI", "ttyUSB"];
+
+/// The built-in serial ports, whose class they do not open: its major number is also that of the screen's
+/// consoles, `tty0` to `tty63`, which come before (the kernel's `Documentation/admin-guide/devices.txt`).
+const BUILT_IN: &str = "ttyS";
+const BUILT_IN_MAJOR: u32 = 4;
+const FIRST_BUILT_IN_MINOR: u32 = 64;
+
+/// How many of them the shipped services open: what distributions' kernels have without being told.
+const USUAL_BUILT_IN: u32 = 32;
 
 /// Where the shipped services may make lock files already.
 const LOCK_DIRECTORIES: [&str; 2] = ["/run/lock", "/var/lock"];
@@ -32,12 +40,25 @@ pub(super) fn device_rule(device: &Path, surroundings: &Surroundings) -> Option<
     if is_numbered && USUAL_CLASSES.contains(&class) {
         return None;
     }
+    if class == BUILT_IN
+        && let Ok(number) = name[class.len()..].parse::<u32>()
+        && number <= u32::from(u8::MAX) - FIRST_BUILT_IN_MINOR
+    {
+        return (number >= USUAL_BUILT_IN).then(|| built_in(number));
+    }
     // `tty1` and the like are the screen's; the class that is called `tty` has them all.
     let kind = class.strip_prefix("tty").unwrap_or_default();
     if is_numbered && !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Some(format!("char-{class}"));
     }
     Some(device.display().to_string())
+}
+
+fn built_in(number: u32) -> String {
+    format!(
+        "/dev/char/{BUILT_IN_MAJOR}:{}",
+        FIRST_BUILT_IN_MINOR + number
+    )
 }
 
 /// The directory for lock files, where the services may not write yet.
@@ -89,6 +110,13 @@ mod tests {
     }
 
     #[test]
+    fn a_built_in_port_beyond_the_usual_ones_is_opened_by_its_number() {
+        assert_eq!(rule("/dev/ttyS31"), None);
+        assert_eq!(rule("/dev/ttyS32").unwrap(), "/dev/char/4:96");
+        assert_eq!(rule("/dev/ttyS191").unwrap(), "/dev/char/4:255");
+    }
+
+    #[test]
     fn what_has_no_class_of_its_own_is_opened_by_its_path() {
         for device in [
             "/dev/tty60",
@@ -108,11 +136,18 @@ mod tests {
             include_str!("../../units/modem.service"),
             include_str!("../../units/modem@.service"),
         ] {
-            let open = unit.lines().filter_map(|line| {
-                let class = line.strip_prefix("DeviceAllow=char-")?;
-                class.strip_suffix(" rw")
-            });
-            assert_eq!(open.collect::<Vec<_>>(), USUAL_CLASSES);
+            let open = |prefix: &str| -> Vec<&str> {
+                let rules = unit.lines().filter_map(|line| line.strip_prefix(prefix));
+                rules
+                    .map(|rule| rule.strip_suffix(" rw").unwrap())
+                    .collect()
+            };
+            assert_eq!(open("DeviceAllow=char-"), USUAL_CLASSES);
+            let ports: Vec<_> = (0..USUAL_BUILT_IN).map(built_in).collect();
+            assert_eq!(
+                open("DeviceAllow=/"),
+                ports.iter().map(|port| &port[1..]).collect::<Vec<_>>()
+            );
         }
     }
 

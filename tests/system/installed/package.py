@@ -1,1 +1,210 @@
-"""The package's own life: upgraded, removed, purged; and its sibling for other systems."""
+"""The package's own life: upgraded, removed, purged; and its sibling for other systems.
+
+Each test leaves the .deb installed for the next, but for the one that purges it.
+"""
+
+import hashlib
+import os
+import shutil
+import threading
+
+from clients import ask, connect, is_refused, is_served, wait_served
+from guest import sh, test, wait_for
+from install import DEB, RPM, files
+from modem import Modem
+from server import CONFIGURATION, configure, failed, pid, port, show, stop
+
+OLDER = "0.0.1~older-1"
+MODEMD = "/usr/sbin/modemd"
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def age(program):
+    """Makes another program of it, which does the same."""
+    with open(program, "ab") as file:
+        file.write(b"older")
+
+
+def older_deb():
+    """The same package, as if released before."""
+    folder, deb = "/tmp/older", "/tmp/older.deb"
+    shutil.rmtree(folder, ignore_errors=True)
+    sh(f"dpkg-deb -R {DEB} {folder} && sed -i 's/^Version: .*/Version: {OLDER}/' {folder}/DEBIAN/control")
+    age(folder + MODEMD)
+    sh(f"dpkg-deb --root-owner-group -b {folder} {deb}")
+    return deb
+
+
+def older_rpm():
+    """The same package, as if released before: its files, flags and scripts under a lower version."""
+    folder, top = "/tmp/older-root", "/tmp/older-rpm"
+    for path in (folder, top):
+        shutil.rmtree(path, ignore_errors=True)
+    sh(f"rpm --root {folder} --nodeps --noscripts -i {RPM} && rm -rf {folder}/var {folder}/root")
+    age(folder + MODEMD)
+
+    def query(what):
+        return sh(f"rpm -qp --qf '{what}' {RPM} 2> /dev/null")
+
+    listed = [line.split("|") for line in query("[%{FILEFLAGS:fflags}|%{FILENAMES}\\n]").splitlines()]
+    listed = [(flags, path) for flags, path in listed if os.path.lexists(folder + path)]
+    spec = ["Name: modemd", "Version: 0.0.1", "Release: 1", "Summary: older", "License: GPL", "AutoReqProv: no",
+            "%global debug_package %{nil}", "%global __os_install_post %{nil}", "%description", "older",
+            "%install", f"cp -a {folder}/. %{{buildroot}}"]
+    for section, tag in (("pre", "PREIN"), ("post", "POSTIN"), ("preun", "PREUN"), ("postun", "POSTUN")):
+        script = query(f"%{{{tag}}}")
+        if script != "(none)":
+            spec += [f"%{section}", script.replace("%", "%%")]
+    spec.append("%files")
+    for flags, path in listed:
+        kind = "%dir " if os.path.isdir(folder + path) else "%config(noreplace) " if "c" in flags else ""
+        spec.append(kind + path)
+    os.makedirs(top)
+    with open(f"{top}/older.spec", "w", encoding="utf-8") as file:
+        file.write("\n".join(spec) + "\n")
+    sh(f"rpmbuild --define '_topdir {top}' -bb {top}/older.spec")
+    return sh(f"find {top} -name '*.rpm'")
+
+
+def check_upgrade(install_older, upgrade):
+    """Upgrades under a client's eyes, who connects all the time."""
+    modem = Modem()
+    install_older()
+    configure(port(devices=[modem.device], allow=["localhost"], busy="wait"))
+    changed = content(CONFIGURATION)
+    sh("systemctl enable --now modem.socket")
+    assert is_served()
+    before = pid()
+    assert content(f"/proc/{before}/exe") == content(MODEMD)
+
+    wrong, served, done = [], [0], threading.Event()
+
+    def load():
+        while not done.is_set():
+            try:
+                is_served()
+                served[0] += 1
+            except OSError as error:
+                wrong.append(error)
+
+    client = threading.Thread(target=load)
+    client.start()
+    older = content(MODEMD)
+    upgrade()
+    so_far = served[0]
+    wait_for("clients", lambda: served[0] > so_far + 2)
+    done.set()
+    client.join()
+    assert wrong == [], wrong
+
+    assert content(MODEMD) != older
+    assert pid() not in (0, before)
+    assert content(f"/proc/{pid()}/exe") == content(MODEMD)
+    assert content(CONFIGURATION) == changed
+    assert sh("systemctl is-enabled modem.socket") == "enabled"
+    assert show("modem.socket", "ActiveState") == "active"
+    assert failed() == ""
+
+
+@test
+def an_upgrade_replaces_the_daemon_keeps_the_configuration_and_refuses_nobody():
+    deb = older_deb()
+
+    def install_older():
+        sh(f"dpkg -P modemd && dpkg -i {deb}")
+
+    check_upgrade(install_older, lambda: sh(f"dpkg -i {DEB}"))
+    sh("systemctl disable --now modem.socket")
+
+
+@test
+def an_upgrade_leaves_the_sessions_of_per_connection_instances_alone():
+    modem = Modem()
+    sh(f"dpkg -P modemd && dpkg -i {older_deb()}")
+    configure(port(devices=[modem.device], allow=["localhost"], instance="per-connection"))
+    sh("systemctl enable --now modem.socket")
+    with connect() as client:
+        assert "OK" in ask(client)
+        sh(f"dpkg -i {DEB}")
+        assert "OK" in ask(client)
+    wait_served()
+    sh("systemctl disable --now modem.socket")
+
+
+def switch_everything_on():
+    """Sockets, the shared daemon and an instance, with sessions."""
+    modem, fax = Modem(), Modem()
+    configure(
+        port(devices=[modem.device], allow=["localhost"]),
+        port("fax", devices=[fax.device], allow=["localhost"], listen=["2007"], instance="per-connection"),
+    )
+    sh("systemctl enable --now modem.socket")
+    clients = connect(2006), connect(2007)
+    for client in clients:
+        assert "OK" in ask(client)
+    assert len(sh("pgrep -x modemd").split()) == 2
+    return clients
+
+
+def assert_all_is_quiet():
+    assert is_refused(2006) and is_refused(2007)
+    assert sh("pgrep -x modemd", check=False) == ""
+    assert failed() == ""
+    wait_for("end of the units", lambda: sh("systemctl list-units --plain --no-legend 'modem*'") == "")
+
+
+@test
+def removing_the_package_stops_everything_and_keeps_the_configuration():
+    clients = switch_everything_on()
+    kept = content(CONFIGURATION)
+    sh("dpkg -r modemd")
+    assert_all_is_quiet()
+    for client in clients:
+        client.close()
+    assert content(CONFIGURATION) == kept
+    assert not os.path.exists(MODEMD)
+    # And it comes back as it was.
+    sh(f"dpkg -i {DEB}")
+    assert content(CONFIGURATION) == kept
+    sh("systemctl disable --now modem.socket", check=False)
+    stop()
+
+
+@test
+def purging_the_package_leaves_nothing():
+    clients = switch_everything_on()
+    sh("dpkg -P modemd")
+    assert_all_is_quiet()
+    for client in clients:
+        client.close()
+    assert sh("getent passwd modemd; getent group modemd", check=False) == ""
+    assert "modemd" not in sh("journalctl --list-catalog")
+    left = files() - files.before
+    assert left == set(), sorted(left)
+
+
+@test
+def the_rpm_is_installed_upgraded_and_erased():
+    # Its dependencies have other names here.
+    sh("dpkg -P modemd", check=False)
+    older = older_rpm()
+
+    def install_older():
+        sh(f"rpm -i --nodeps {older}")
+        assert sh("systemctl is-enabled modem.socket", check=False) == "disabled"
+        assert is_refused()
+
+    check_upgrade(install_older, lambda: sh(f"rpm -U --nodeps {RPM}"))
+    sh("systemctl disable --now modem.socket")
+    clients = switch_everything_on()
+    sh("rpm -e modemd")
+    assert_all_is_quiet()
+    for client in clients:
+        client.close()
+    assert not os.path.lexists("/etc/systemd/system/sockets.target.wants/modem.socket")
+    # What the administrator changed is his.
+    assert os.path.exists(CONFIGURATION + ".rpmsave")

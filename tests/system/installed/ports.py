@@ -1,10 +1,8 @@
 """Several ports, in both modes, and what changes them."""
 
-import os
-
 from clients import FRIEND, SERVER, STRANGER, ask, connect, is_refused, is_served, wait_served
-from guest import sh, test, wait_for
 from access import is_dropped
+from guest import sh, test, wait_for
 from modem import Modem
 from server import APPLY, Journal, apply, configure, failed, loaded, pid, port, serving, show
 
@@ -70,7 +68,7 @@ def a_port_comes_and_goes_with_the_documented_command():
             with connect(2008):
                 apply(plain)
             assert is_refused(2008)
-            assert failed() == ""
+            assert failed() == "", sh("systemctl status --no-pager --failed", check=False)
             wait_for("end of what belonged to the port", lambda: not any("fax" in name for name in loaded()))
             wait_served(2006)
 
@@ -107,3 +105,20 @@ def a_wrong_port_keeps_no_other_from_being_served():
         assert is_served()
         assert is_refused(2007)
         assert "the configuration has a mistake" in show("modem.service", "StatusText")
+
+
+@test
+def whoever_comes_to_a_port_that_has_left_the_configuration_is_sent_away_and_nothing_fails():
+    modem, fax = Modem(), Modem()
+    plain = port(devices=[modem.device], allow=["localhost"])
+    for instance in BOTH:
+        fax_port = port("fax", devices=[fax.device], listen=["2007"], allow=["localhost"], instance=instance)
+        with serving(plain, fax_port):
+            configure(plain)
+            journal = Journal()
+            with connect(2007) as client:
+                assert ask(client) == ""
+            journal.wait("MODEMD_PORT=fax", "MESSAGE_ID=8659847665664baf99d14590e0e721f2")
+            assert journal.entries("UNIT_RESULT=exit-code") == []
+            sh(APPLY)
+            assert is_refused(2007)

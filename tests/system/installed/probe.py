@@ -97,7 +97,7 @@ def turn_outward(client, target):
         return errno.errorcode[ctypes.get_errno()]
     # The socket is one for both families.
     address, port = target
-    client.settimeout(3)
+    client.settimeout(1)
     return result(lambda: client.connect((f"::ffff:{address}", port)))
 
 

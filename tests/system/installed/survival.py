@@ -7,10 +7,10 @@ import socket
 import threading
 import time
 
-from clients import FRIEND, SERVER, ask, connect, is_served, wait_served
+from clients import ask, connect, is_served, wait_served
 from guest import sh, test, wait_for
 from modem import Modem
-from server import Journal, locks, pid, port, serving, show
+from server import pid, port, serving, show
 
 BOTH = ("shared", "per-connection")
 BURST = 10_000
@@ -74,12 +74,12 @@ def is_over(client):
 
 @test
 def a_crash_costs_one_session_however_often_it_comes():
-    check_death(signal.SIGSEGV, 8)
+    check_death(signal.SIGSEGV, 6)
 
 
 @test
 def being_killed_outright_costs_one_session_and_leaves_no_lock_in_the_way():
-    check_death(signal.SIGKILL, 8)
+    check_death(signal.SIGKILL, 6)
 
 
 @test
@@ -129,44 +129,40 @@ def restarting_under_load_refuses_nobody():
         assert_listening()
 
 
-def burst(at_once):
-    """So many connections, as fast as they can be made. Counts what became of them."""
-    address = ("127.0.0.1", 2006)
-    begun, over, lost = 0, 0, 0
+def burst(count):
+    """So many connections, as fast as they can be made, each until it is over."""
+    begun, over = 0, 0
     poll = select.epoll()
     clients = {}
     deadline = time.monotonic() + 120
-    while over < BURST:
-        assert time.monotonic() < deadline, f"{over} of {BURST} clients are done after two minutes"
-        while begun < BURST and len(clients) < at_once:
+    while over < count:
+        assert time.monotonic() < deadline, f"{over} of {count} clients are done after two minutes"
+        while begun < count and len(clients) < AT_ONCE:
             client = socket.socket()
             client.setblocking(False)
-            client.connect_ex(address)
+            client.connect_ex(("127.0.0.1", 2006))
             clients[client.fileno()] = client
-            poll.register(client, select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR)
+            poll.register(client, select.EPOLLIN)
             begun += 1
         for fd, _ in poll.poll(1):
             try:
-                # The one who has the line leaves when it has heard that; others are told to.
                 more = clients[fd].recv(4096)
             except ConnectionResetError:
                 more = b""
-            except OSError:
-                more, lost = b"", lost + 1
             if not more:
                 poll.unregister(fd)
                 clients.pop(fd).close()
                 over += 1
-    return lost
+    poll.close()
 
 
-def check_burst(instance):
+def check_burst(instance, count, socket_settings=""):
     modem = Modem()
-    # One client has the line all the time, and the modem says nothing to it.
-    with serving(port(devices=[modem.device], allow=["localhost"], instance=instance)):
+    # One client has the line all the time, so that the others are told BUSY and to go.
+    with serving(port(devices=[modem.device], allow=["localhost"], instance=instance), socket=socket_settings):
         with connect() as client:
             assert "OK" in ask(client)
-            assert burst(AT_ONCE) == 0
+            burst(count)
             # Who had the line has it still.
             assert "OK" in ask(client)
         wait_served()
@@ -175,9 +171,13 @@ def check_burst(instance):
 
 @test
 def ten_thousand_connections_at_the_shared_daemon_leave_it_serving():
-    check_burst("shared")
+    check_burst("shared", BURST)
 
 
 @test
 def ten_thousand_connections_at_per_connection_instances_leave_the_port_serving():
-    check_burst("per-connection")
+    # From 255 on systemd takes 75 a second of them (PollLimitBurst=), so that a machine in trouble has
+    # time for other things. Ten thousand would take two minutes: so once without that help, and once
+    # with it for as many as it takes to be felt.
+    check_burst("per-connection", BURST, "[Socket]\nPollLimitIntervalSec=0\n")
+    check_burst("per-connection", 400)
