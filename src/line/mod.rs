@@ -348,8 +348,13 @@ fn open_serial(device: &Path) -> Result<File, Unavailable> {
                 Errno::ENXIO | Errno::ENODEV | Errno::EIO => broken(&format!(
                     "has no hardware behind it: {error}; is it plugged in?"
                 )),
-                Errno::EACCES | Errno::EPERM => broken(&format!(
+                Errno::EACCES => broken(&format!(
                     "may not be opened: {error}; our group must own it (usually `dialout`)"
+                )),
+                // By a device control group; systemd.resource-control(5) has when it looks at names.
+                Errno::EPERM => broken(&format!(
+                    "may not be opened: {error}; our service has it closed: if its driver was \
+                     loaded later, restart the service; else `DeviceAllow=` must name it"
                 )),
                 _ => broken(&format!("cannot be opened: {error}")),
             };
