@@ -221,7 +221,7 @@ fn a_plan_knows_whether_it_was_carried_out() {
     );
     let class = Path::new("modem.service.d/00-modemd.conf");
     assert!(one.files.contains_key(class));
-    let usual = plan(&config(&modem.replace("NM1", "S1")));
+    let usual = plan(&config(&modem.replace("NM1", "USB0")));
     assert!(!usual.is_in(&scratch.0), "an opening is left over");
     let slower = config(&modem.replace("devices", "line = \"9600,8,N,1\"\ndevices"));
     assert!(plan(&slower).is_in(&scratch.0), "no socket changes");
@@ -264,6 +264,7 @@ fn is_ours(line: &str) -> bool {
         "SocketGroup=dialout",
         "SocketMode=06",
         "SourcePath=/etc/modemd/",
+        "StartLimitIntervalSec=0",
         "TriggerLimitIntervalSec=0",
     ];
     let is_plain = |value: &str| !value.contains(['%', '\\', '"', '\'', '$', ';', '#']);

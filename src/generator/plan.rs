@@ -180,8 +180,8 @@ impl Plan {
         let shared = format!("FileDescriptorName={name}\nService=modem.service\n");
         let text = format!(
             "{}\n[Unit]\nDescription=Modem Sharing Socket for {name}\n\
-             Documentation=man:modemd(8) man:modemd.toml(5)\nPartOf=modem.socket\n{}\n\
-             [Socket]\n{}{}IPAddressDeny=any\nKeepAlive=yes\nNoDelay=yes\n\
+             Documentation=man:modemd(8) man:modemd.toml(5)\nPartOf=modem.socket\n{}\
+             StartLimitIntervalSec=0\n\n[Socket]\n{}{}IPAddressDeny=any\nKeepAlive=yes\nNoDelay=yes\n\
              ReusePort=yes\nTriggerLimitIntervalSec=0\n{listen}",
             header(&unit),
             source(origin(config, port)),

@@ -7,14 +7,12 @@ use super::plan::Surroundings;
 /// The classes of serial lines that the shipped services open, without `char-`.
 pub(super) const USUAL_CLASSES: [&str; 5] = ["rfcomm", "ttyACM", "ttyAMA", "ttyI", "ttyUSB"];
 
-/// The built-in serial ports, whose class they do not open: its major number is also that of the screen's
-/// consoles, `tty0` to `tty63`, which come before (the kernel's `Documentation/admin-guide/devices.txt`).
+/// The serial ports of the machine itself. They are opened one by one: `char-ttyS` would open all of
+/// their major number, which the screen's consoles have too, `tty0` to `tty63` (the kernel's
+/// `Documentation/admin-guide/devices.txt`).
 const BUILT_IN: &str = "ttyS";
-const BUILT_IN_MAJOR: u32 = 4;
-const FIRST_BUILT_IN_MINOR: u32 = 64;
-
-/// How many of them the shipped services open: what distributions' kernels have without being told.
-const USUAL_BUILT_IN: u32 = 32;
+const BUILT_IN_MAJOR: u8 = 4;
+const FIRST_BUILT_IN_MINOR: u8 = 64;
 
 /// Where the shipped services may make lock files already.
 const LOCK_DIRECTORIES: [&str; 2] = ["/run/lock", "/var/lock"];
@@ -30,9 +28,9 @@ pub(super) fn device_rule(device: &Path, surroundings: &Surroundings) -> Option<
     let Some(name) = real.as_deref().and_then(name).or_else(|| name(device)) else {
         return Some(device.display().to_string());
     };
-    // Pseudo terminals are open under `DevicePolicy=closed` (systemd.resource-control(5)), and by
-    // these links are the devices of usb-serial and cdc_acm.
-    if name.starts_with("pts/") || name.starts_with("serial/") {
+    // Pseudo terminals are open under `DevicePolicy=closed` (systemd.resource-control(5)). What has
+    // such a link and is not there now is a device of usb-serial or cdc_acm (udev's 60-serial.rules).
+    if name.starts_with("pts/") || name.starts_with("serial/by-id/") {
         return None;
     }
     let class = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -41,10 +39,11 @@ pub(super) fn device_rule(device: &Path, surroundings: &Surroundings) -> Option<
         return None;
     }
     if class == BUILT_IN
-        && let Ok(number) = name[class.len()..].parse::<u32>()
-        && number <= u32::from(u8::MAX) - FIRST_BUILT_IN_MINOR
+        && let Ok(number) = name[class.len()..].parse::<u8>()
+        && let Some(minor) = FIRST_BUILT_IN_MINOR.checked_add(number)
     {
-        return (number >= USUAL_BUILT_IN).then(|| built_in(number));
+        // So written, the device need not be there (systemd.resource-control(5)).
+        return Some(format!("/dev/char/{BUILT_IN_MAJOR}:{minor}"));
     }
     // `tty1` and the like are the screen's; the class that is called `tty` has them all.
     let kind = class.strip_prefix("tty").unwrap_or_default();
@@ -52,13 +51,6 @@ pub(super) fn device_rule(device: &Path, surroundings: &Surroundings) -> Option<
         return Some(format!("char-{class}"));
     }
     Some(device.display().to_string())
-}
-
-fn built_in(number: u32) -> String {
-    format!(
-        "/dev/char/{BUILT_IN_MAJOR}:{}",
-        FIRST_BUILT_IN_MINOR + number
-    )
 }
 
 /// The directory for lock files, where the services may not write yet.
@@ -78,7 +70,7 @@ mod tests {
             resolve: |device| match device.to_str()? {
                 "/dev/modem" => Some("/dev/ttyUSB3".into()),
                 "/dev/serial/by-id/usb-ODD-if00" => Some("/dev/ttyXRUSB0".into()),
-                "/dev/gone" => None,
+                "/dev/gone" | "/dev/serial/by-path/pci-GONE" => None,
                 _ => Some(device.to_owned()),
             },
         };
@@ -88,7 +80,6 @@ mod tests {
     #[test]
     fn the_usual_classes_are_open_already() {
         for device in [
-            "/dev/ttyS1",
             "/dev/ttyUSB10",
             "/dev/ttyACM0",
             "/dev/rfcomm0",
@@ -110,10 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn a_built_in_port_beyond_the_usual_ones_is_opened_by_its_number() {
-        assert_eq!(rule("/dev/ttyS31"), None);
-        assert_eq!(rule("/dev/ttyS32").unwrap(), "/dev/char/4:96");
+    fn a_port_of_the_machine_itself_is_opened_by_its_number() {
+        assert_eq!(rule("/dev/ttyS0").unwrap(), "/dev/char/4:64");
         assert_eq!(rule("/dev/ttyS191").unwrap(), "/dev/char/4:255");
+        assert_eq!(rule("/dev/ttyS192").unwrap(), "char-ttyS");
     }
 
     #[test]
@@ -121,6 +112,7 @@ mod tests {
         for device in [
             "/dev/tty60",
             "/dev/gone",
+            "/dev/serial/by-path/pci-GONE",
             "/dev/ttyS",
             "/run/line",
             "/dev/a1/b2",
@@ -136,18 +128,11 @@ mod tests {
             include_str!("../../units/modem.service"),
             include_str!("../../units/modem@.service"),
         ] {
-            let open = |prefix: &str| -> Vec<&str> {
-                let rules = unit.lines().filter_map(|line| line.strip_prefix(prefix));
-                rules
-                    .map(|rule| rule.strip_suffix(" rw").unwrap())
-                    .collect()
-            };
-            assert_eq!(open("DeviceAllow=char-"), USUAL_CLASSES);
-            let ports: Vec<_> = (0..USUAL_BUILT_IN).map(built_in).collect();
-            assert_eq!(
-                open("DeviceAllow=/"),
-                ports.iter().map(|port| &port[1..]).collect::<Vec<_>>()
-            );
+            let rules = unit
+                .lines()
+                .filter_map(|line| line.strip_prefix("DeviceAllow="));
+            let shipped = USUAL_CLASSES.map(|class| format!("char-{class} rw"));
+            assert_eq!(rules.collect::<Vec<_>>(), shipped);
         }
     }
 

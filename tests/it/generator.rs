@@ -66,6 +66,7 @@ fn units_go_to_the_first_folder_and_a_wrong_port_has_none() {
         found,
         [
             "generator/modem-fax.socket",
+            "generator/modem.service.d/00-modemd.conf",
             "generator/modem.socket.d/00-modemd.conf",
             "generator/modem.socket.wants/modem-fax.socket",
         ]

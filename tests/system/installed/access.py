@@ -77,10 +77,11 @@ def names_are_looked_up_through_resolved_from_inside_the_sandbox():
     settings = f"[Resolve]\nDNS={FRIEND}\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n"
     write_file("/run/systemd/resolved.conf.d/tests.conf", settings)
     sh("systemctl restart systemd-resolved")
-    with serving(port(devices=[modem.device], allow=["localhost", "*.example.org"])):
-        journal = Journal()
-        assert is_served(source=FRIEND)
-        assert not is_served(source=STRANGER)
-        said = journal.wait("MODEMD_PORT=modem", DENIED)
-        assert "laptop.example.net" in said["MESSAGE"], said
+    for instance in ("shared", "per-connection"):
+        with serving(port(devices=[modem.device], allow=["localhost", "*.example.org"], instance=instance)):
+            journal = Journal()
+            assert is_served(source=FRIEND)
+            assert not is_served(source=STRANGER)
+            said = journal.wait("MODEMD_PORT=modem", DENIED)
+            assert "laptop.example.net" in said["MESSAGE"], said
     assert ("2.0.99.10.in-addr.arpa", names.PTR) in names.asked, names.asked

@@ -13,8 +13,7 @@ DEB, RPM = "/share/package.deb", "/share/package.rpm"
 
 def files():
     """The paths of all files, but for what is nobody's, changes by itself, or is a package manager's."""
-    apart = {"/dev", "/proc", "/run", "/share", "/sys", "/tmp", "/var/cache", "/var/lib/dpkg", "/var/lib/rpm", "/var/log",
-             "/var/tmp"}
+    apart = {"/dev", "/proc", "/run", "/share", "/sys", "/tmp", "/var/cache", "/var/lib/dpkg", "/var/log", "/var/tmp"}
     found = set()
     for folder, folders, names in os.walk("/"):
         folders[:] = [name for name in folders if os.path.join(folder, name) not in apart]

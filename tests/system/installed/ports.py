@@ -74,6 +74,18 @@ def a_port_comes_and_goes_with_the_documented_command():
 
 
 @test
+def many_changes_can_be_applied_in_a_row():
+    modem, fax = Modem(), Modem()
+    plain = port(devices=[modem.device], allow=["localhost"])
+    with serving(plain):
+        # More than five starts within ten seconds are too many by default (StartLimitBurst=).
+        for number in range(2007, 2015):
+            apply(plain, port("fax", devices=[fax.device], listen=[str(number)], allow=["localhost"]))
+        assert is_served(2014)
+        assert is_served(2006)
+
+
+@test
 def a_port_on_a_path_is_for_dialout():
     modem = Modem()
     with serving(

@@ -76,7 +76,8 @@ def create(folder):
 
 def make_executable_later():
     """Writes to memory first, and wants to run it then."""
-    page = LIBC.mmap(None, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    kind = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    page = LIBC.mmap(None, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE, kind, -1, 0)
     return checked(LIBC.mprotect, ctypes.c_void_p(page), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC)
 
 

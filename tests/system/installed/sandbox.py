@@ -8,7 +8,7 @@ import shutil
 import socket
 import stat
 
-from clients import FRIEND, SERVER, STRANGER, ask, connect, on_other_machine, wait_served
+from clients import FRIEND, STRANGER, ask, connect, on_other_machine
 from guest import sh, test, wait_for
 from modem import Modem
 from server import Journal, loaded, locks, pid, port, serving, show
@@ -22,16 +22,16 @@ DANGEROUS = {"mem": (stat.S_IFCHR, 1, 1), "port": (stat.S_IFCHR, 1, 4), "kmsg-ag
              "disk": (stat.S_IFBLK, 8, 0), "loop": (stat.S_IFBLK, 7, 0), "console-again": (stat.S_IFCHR, 4, 60)}
 
 
-def probed(instance):
+def probed(instance, *devices):
     for name, (kind, major, minor) in DANGEROUS.items():
         if not os.path.exists(f"/dev/{name}"):
-            os.mknod(f"/dev/{name}", kind | 0o666, os.makedev(major, minor))
+            os.mknod(f"/dev/{name}", kind, os.makedev(major, minor))
             os.chmod(f"/dev/{name}", 0o666)
     modem = Modem()
     with open("/tmp/of-somebody-else", "w", encoding="utf-8"):
         pass
     with serving(
-        port(devices=[modem.device], allow=["localhost"], instance=instance),
+        port(devices=[modem.device, *devices], allow=["localhost"], instance=instance),
         service=IN_ITS_PLACE, instance=IN_ITS_PLACE,
     ):
         with connect() as client:
@@ -58,11 +58,10 @@ def check_sandbox(instance):
     created = found["created"]
     open_to_it = {"/run/lock", "/tmp", "/var/tmp"}
     assert {folder for folder, result in created.items() if result == "done"} == open_to_it, created
-    # systemd itself gives each service the last (MemoryPressureWatch=, since 254): to be told, not to tell.
-    known = ("/run/lock/", "/tmp/", "/var/tmp/", "/sys/fs/cgroup/system.slice/")
     stray = [path for path in found["writable"]
-             if path not in open_to_it and not (path.startswith(known[:3])
-                                                or path.startswith(known[3]) and path.endswith("/memory.pressure"))]
+             if path not in open_to_it and not path.startswith(("/run/lock/", "/tmp/", "/var/tmp/"))
+             # systemd gives each service one: to be told, not to tell (MemoryPressureWatch=, since 254).
+             and not (path.startswith("/sys/fs/cgroup/system.slice/") and path.endswith("/memory.pressure"))]
     assert stray == [], stray
     assert found["in /tmp"] == [], found["in /tmp"]
 
@@ -91,6 +90,20 @@ def the_shared_daemon_can_do_nothing_but_its_work():
 @test
 def a_per_connection_instance_can_do_nothing_but_its_work():
     check_sandbox("per-connection")
+
+
+@test
+def of_the_machines_own_ports_the_configured_one_is_open_and_no_other():
+    for instance in ("shared", "per-connection"):
+        for number in (3, 4):
+            # Without hardware behind it, opening gives another error.
+            if os.path.exists(f"/dev/ttyS{number}"):
+                os.unlink(f"/dev/ttyS{number}")
+            os.mknod(f"/dev/ttyS{number}", stat.S_IFCHR, os.makedev(4, 64 + number))
+            os.chmod(f"/dev/ttyS{number}", 0o666)
+        found, _ = probed(instance, "/dev/ttyS3")
+        assert found["devices"]["/dev/ttyS3"] != "EPERM", found["devices"]
+        assert found["devices"]["/dev/ttyS4"] == "EPERM", found["devices"]
 
 
 @test
@@ -179,8 +192,13 @@ def locks_status_watchdog_and_reload_work_inside():
             assert sh(f"cat /run/lock/LCK..{name}").split()[0] == str(pid())
             wait_for("status", lambda: "1 of 1 line in use" in show("modem.service", "StatusText"))
             before, beats = pid(), set()
-            # Three times half a watchdog's time, and nobody was killed for being silent.
-            wait_for("watchdog", lambda: beats.add(show("modem.service", "WatchdogTimestampMonotonic")) or len(beats) > 4)
+            # Longer than the watchdog's time, and nobody was killed for being silent.
+
+            def beat():
+                beats.add(show("modem.service", "WatchdogTimestampMonotonic"))
+                return len(beats) > 4
+
+            wait_for("watchdog", beat)
             sh("systemctl reload modem.service")
             assert pid() == before
             assert "OK" in ask(client)
