@@ -127,7 +127,8 @@ impl Line {
         let mut raw = self.found.termios.clone();
         cfmakeraw(&mut raw);
         // It leaves some of them as they are: IUCLC, IXANY, IXOFF, IMAXBEL.
-        raw.input_flags = InputFlags::empty();
+        // A BREAK is no octet; it would arrive as one of zeroes (termios(3)).
+        raw.input_flags = InputFlags::IGNBRK;
         raw.control_flags |= ControlFlags::CREAD | ControlFlags::CLOCAL | ControlFlags::HUPCL;
         raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
         raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
@@ -347,8 +348,13 @@ fn open_serial(device: &Path) -> Result<File, Unavailable> {
                 Errno::ENXIO | Errno::ENODEV | Errno::EIO => broken(&format!(
                     "has no hardware behind it: {error}; is it plugged in?"
                 )),
-                Errno::EACCES | Errno::EPERM => broken(&format!(
+                Errno::EACCES => broken(&format!(
                     "may not be opened: {error}; our group must own it (usually `dialout`)"
+                )),
+                // By a device control group; systemd.resource-control(5) has when it looks at names.
+                Errno::EPERM => broken(&format!(
+                    "may not be opened: {error}; our service has it closed: if its driver was \
+                     loaded later, restart the service; else `DeviceAllow=` must name it"
                 )),
                 _ => broken(&format!("cannot be opened: {error}")),
             };

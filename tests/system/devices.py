@@ -15,7 +15,7 @@ GADGET = "/sys/kernel/config/usb_gadget/modem"
 
 # include/uapi/asm-generic/ioctls.h
 TCGETS2, TCSETS2, TIOCGSERIAL = 0x802C542A, 0x402C542B, 0x541E
-TIOCMGET, TIOCMBIS, TIOCMBIC = 0x5415, 0x5416, 0x5417
+TIOCMGET, TIOCMBIS, TIOCMBIC, TIOCGICOUNT = 0x5415, 0x5416, 0x5417, 0x545D
 DTR, RTS, CTS, CD, DSR = 0x02, 0x04, 0x20, 0x40, 0x100
 # include/uapi/asm-generic/termbits.h
 BOTHER = 0o010000
@@ -65,6 +65,10 @@ class Tty:
 
     def lower_lines(self, bits):
         fcntl.ioctl(self.fd, TIOCMBIC, struct.pack("I", bits))
+
+    def breaks(self):
+        """How many BREAKs have arrived: the kernel's `struct serial_icounter_struct`."""
+        return struct.unpack_from("20i", fcntl.ioctl(self.fd, TIOCGICOUNT, bytes(80)))[9]
 
     def low_latency(self):
         return bool(struct.unpack_from("5i", fcntl.ioctl(self.fd, TIOCGSERIAL, bytes(80)))[4] & LOW_LATENCY)

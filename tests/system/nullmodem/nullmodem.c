@@ -221,7 +221,8 @@ static int __init nullmodem_init(void)
 {
 	int index, error;
 
-	driver = tty_alloc_driver(ARRAY_SIZE(ends), TTY_DRIVER_REAL_RAW);
+	/* Not TTY_DRIVER_REAL_RAW: then IGNBRK would be for us to heed. */
+	driver = tty_alloc_driver(ARRAY_SIZE(ends), 0);
 	if (IS_ERR(driver))
 		return PTR_ERR(driver);
 	driver->driver_name = "nullmodem";
