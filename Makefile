@@ -106,6 +106,7 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	mv $(DESTDIR)$(UDEVRULESDIR)/modemd.rules $(DESTDIR)$(UDEVRULESDIR)/70-modemd.rules
 
 # A package is named after the version in Cargo.toml, and so is the entry that Debian wants in its changelog.
+# What packages are built with is not looked for: a compiler for C, which cargo needed more than we do.
 deb: all
 	rm -rf $(PACKAGES)/deb $(PACKAGES)/modemd_*
 	mkdir -p $(PACKAGES)/deb
@@ -115,7 +116,7 @@ deb: all
 		"$$(sed -n 's/^Maintainer: //p' packaging/debian/control)" \
 		"$$(LC_ALL=C date -u -R -d @$(SOURCE_DATE_EPOCH))" > $(PACKAGES)/deb/debian/changelog
 	cd $(PACKAGES)/deb && SOURCE='$(CURDIR)' DEB_BUILD_OPTIONS="$${DEB_BUILD_OPTIONS-} noautodbgsym" \
-		dpkg-buildpackage --build=binary --unsigned-changes --unsigned-buildinfo
+		dpkg-buildpackage --build=binary --no-check-builddeps --unsigned-changes --unsigned-buildinfo
 
 rpm: all
 	rm -rf $(PACKAGES)/rpm $(PACKAGES)/modemd-*
