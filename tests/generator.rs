@@ -90,9 +90,10 @@ impl Drop for Scratch {
     }
 }
 
-fn written(plan: &Plan, folder: &Path) {
+fn written(config: &Config, folder: &Path) {
+    let plan = plan(config);
     plan.write(folder).unwrap();
-    let mut log = plan.refusals.join("\n");
+    let mut log = plan.log(config).join("\n");
     if !log.is_empty() {
         log.push('\n');
     }
@@ -105,15 +106,15 @@ fn each_folder_gives_the_units_it_expects() {
     for case in cases() {
         let name = case.file_name().unwrap().to_str().unwrap();
         let expected = case.join("expected");
-        let plan = plan(&configuration(&case));
+        let config = configuration(&case);
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             let _ = fs::remove_dir_all(&expected);
             fs::create_dir(&expected).unwrap();
-            written(&plan, &expected);
+            written(&config, &expected);
             continue;
         }
         let scratch = Scratch::new(name);
-        written(&plan, &scratch.0);
+        written(&config, &scratch.0);
         let (is, expected) = (tree(&scratch.0), tree(&expected));
         for path in is.keys().chain(expected.keys()) {
             if is.get(path) != expected.get(path) {
@@ -291,11 +292,12 @@ proptest! {
         let end = (at + taken).min(bytes.len());
         bytes.splice(at..end, put.into_bytes());
         let files = [("/etc/modemd/modemd.toml".into(), bytes)];
-        let plan = plan(&Config::parse(&files, &Services::default()));
+        let config = Config::parse(&files, &Services::default());
+        let plan = plan(&config);
         for line in lines(&plan) {
             prop_assert!(is_ours(&line), "{line:?}");
         }
-        for line in &plan.refusals {
+        for line in plan.log(&config) {
             prop_assert!(!line.contains('\n'), "{line:?}");
         }
     }

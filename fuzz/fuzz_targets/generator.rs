@@ -27,5 +27,5 @@ fuzz_target!(|data: &[u8]| {
             assert!(!line.contains('%'), "{line}");
         }
     }
-    assert!(plan.refusals.iter().all(|line| !line.contains('\n')));
+    assert!(plan.log(&config).iter().all(|line| !line.contains('\n')));
 });

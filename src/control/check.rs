@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::lookups;
 use crate::config::{AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, display_duration};
-use crate::generator;
+use crate::generator::Outlook;
 
 /// `sysexits.h`: something is wrong with the configuration.
 const EX_CONFIG: u8 = 78;
@@ -36,7 +36,9 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
     if !is_under_systemd || file != Path::new(DEFAULT_PATH) {
         return Vec::new();
     }
-    let mut advice = Vec::new();
+    let outlook = Outlook::of(config);
+    let notes = outlook.refusals.iter();
+    let mut advice: Vec<_> = notes.map(|refusal| format!("note: {refusal}")).collect();
     let by_name = config.ports.iter().filter(|port| port.allow.has_names());
     let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
     if !by_name.is_empty()
@@ -51,7 +53,7 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
         ));
     }
     advice.push(
-        if generator::is_up_to_date() {
+        if outlook.is_up_to_date {
             "apply it: systemctl reload modem.service, if it runs (no unit changes; sessions go on)"
         } else {
             "apply it: systemctl daemon-reload && systemctl restart modem.socket (units change; the \

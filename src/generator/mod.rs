@@ -52,9 +52,10 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         // Removed and not purged, or an initrd.
         return ExitCode::SUCCESS;
     }
-    let plan = current_plan();
-    for refusal in &plan.refusals {
-        log.write(refusal);
+    let config = Config::load(Path::new(DEFAULT_PATH));
+    let plan = current_plan(&config);
+    for line in plan.log(&config) {
+        log.write(&line);
     }
     if let Err(error) = plan.write(&folder) {
         log.write(&format!("{}: cannot be written: {error}", folder.display()));
@@ -63,21 +64,35 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Whether systemd has, and runs, what the configuration asks for, as far as its units go.
-///
-/// A socket that runs is not looked into: whether it listens where its unit says by now, only
-/// systemd knows.
-#[must_use]
-pub fn is_up_to_date() -> bool {
-    let plan = current_plan();
-    let running = running_sockets();
-    let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
-    plan.is_in(Path::new(FOLDER))
-        && plan.former.is_empty()
-        && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)))
+/// What there is to say about a configuration before it is applied.
+pub struct Outlook {
+    /// What ports that have no mistake will not get all the same, a line each.
+    pub refusals: Vec<String>,
+    /// Whether systemd has, and runs, what the configuration asks for, as far as its units go.
+    ///
+    /// A socket that runs is not looked into: whether it listens where its unit says by now, only
+    /// systemd knows.
+    pub is_up_to_date: bool,
 }
 
-fn current_plan() -> Plan {
+impl Outlook {
+    /// Looks at what systemd has now.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let plan = current_plan(config);
+        let running = running_sockets();
+        let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
+        let is_up_to_date = plan.is_in(Path::new(FOLDER))
+            && plan.former.is_empty()
+            && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)));
+        Self {
+            is_up_to_date,
+            refusals: plan.refusals,
+        }
+    }
+}
+
+fn current_plan(config: &Config) -> Plan {
     let in_folders = |name: &str| {
         let mut paths = UNIT_FOLDERS
             .iter()
@@ -92,7 +107,7 @@ fn current_plan() -> Plan {
         running,
         resolve: |device| fs::canonicalize(device).ok(),
     };
-    Plan::new(&Config::load(Path::new(DEFAULT_PATH)), &surroundings)
+    Plan::new(config, &surroundings)
 }
 
 /// The sockets of ours that run: whoever was started from a unit that is not there any more has a

@@ -1,6 +1,7 @@
 //! From ports to units.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::sandbox;
@@ -54,7 +55,7 @@ pub struct Plan {
     sockets: Vec<String>,
     /// The sockets of ports that are gone, which still run.
     pub former: Vec<String>,
-    /// What is wrong, a line each.
+    /// What ports that have no mistake do not get all the same, a line each.
     pub refusals: Vec<String>,
 }
 
@@ -63,22 +64,25 @@ impl Plan {
     #[must_use]
     pub fn new(config: &Config, surroundings: &Surroundings) -> Self {
         let mut plan = Plan::default();
-        for problem in &config.problems {
-            let remedy = &problem.remedy;
-            plan.refuse(
-                problem.port.as_deref(),
-                &format!("{}: {remedy}", problem.headline()),
-            );
-        }
         let taken = plan.modem(config);
         for port in config.ports.iter().filter(|port| port.name != MODEM) {
             if let Err(why) = plan.port(port, config, taken.as_ref(), surroundings) {
-                plan.refuse(Some(&port.name), &why);
+                plan.refusals.push(refusal(Some(&port.name), &why));
             }
         }
         plan.sandbox(config, surroundings);
         plan.let_go_of_former(&surroundings.running);
         plan
+    }
+
+    /// What is to be told about this plan for `config`, a line each.
+    #[must_use]
+    pub fn log(&self, config: &Config) -> Vec<String> {
+        let mistakes = config.problems.iter().map(|problem| {
+            let why = format!("{}: {}", problem.headline(), problem.remedy);
+            refusal(problem.port.as_deref(), &why)
+        });
+        mistakes.chain(self.refusals.iter().cloned()).collect()
     }
 
     /// The names of the socket units of ports other than `modem`.
@@ -105,14 +109,6 @@ impl Plan {
         }
     }
 
-    fn refuse(&mut self, port: Option<&str>, why: &str) {
-        self.refusals.push(match port {
-            Some(MODEM) => format!("modem.socket stays as it was shipped: {why}"),
-            Some(port) => format!("no units for port `{port}`: {why}"),
-            None => why.to_owned(),
-        });
-    }
-
     /// `[ports.modem]` changes the shipped socket. Gives where that listens without having been told
     /// so by the file, which other ports must keep clear of.
     fn modem(&mut self, config: &Config) -> Option<Endpoint> {
@@ -132,7 +128,8 @@ impl Plan {
         let listen = match socket::listen(port) {
             Ok(listen) => listen,
             Err(endpoint) => {
-                self.refuse(Some(MODEM), &not_plain(endpoint));
+                self.refusals
+                    .push(refusal(Some(MODEM), &not_plain(endpoint)));
                 return Some(SHIPPED);
             }
         };
@@ -210,12 +207,8 @@ impl Plan {
                     continue;
                 };
                 if !socket::is_plain(Path::new(&rule)) {
-                    self.refusals.push(format!(
-                        "port `{}`: `{}` cannot stand in a unit: give the device a name of letters, \
-                         digits and `/._-+:@=,`",
-                        port.name,
-                        device.display()
-                    ));
+                    let what = format!("port `{}`: {}", port.name, not_plain(device.display()));
+                    self.refusals.push(what);
                     continue;
                 }
                 let line = format!("DeviceAllow={rule} rw\n");
@@ -225,7 +218,10 @@ impl Plan {
             }
         }
         let locks = sandbox::lock_directory(config.server.lock_dir.as_ref());
-        if let Some(locks) = locks.filter(|path| socket::is_plain(path)) {
+        if let Some(locks) = locks.filter(|path| !socket::is_plain(path)) {
+            let what = format!("server.lock_dir: {}", not_plain(locks.display()));
+            self.refusals.push(what);
+        } else if let Some(locks) = locks {
             for openings in openings.values_mut() {
                 openings.push(format!("ReadWritePaths=-{}\n", locks.display()));
             }
@@ -253,6 +249,14 @@ impl Plan {
     }
 }
 
+fn refusal(port: Option<&str>, why: &str) -> String {
+    match port {
+        Some(MODEM) => format!("modem.socket stays as it was shipped: {why}"),
+        Some(port) => format!("no units for port `{port}`: {why}"),
+        None => why.to_owned(),
+    }
+}
+
 fn origin<'a>(config: &'a Config, port: &Port) -> &'a Path {
     let origin = config.origins.get(&port.name);
     origin.map_or(Path::new(DEFAULT_PATH), PathBuf::as_path)
@@ -274,10 +278,8 @@ fn source(path: &Path) -> String {
     }
 }
 
-fn not_plain(endpoint: &Endpoint) -> String {
-    format!(
-        "`{endpoint}` cannot stand in a unit: listen at a path of letters, digits and `/._-+:@=,`"
-    )
+fn not_plain(path: impl fmt::Display) -> String {
+    format!("`{path}` cannot stand in a unit: use a path of letters, digits and `/._-+:@=,`")
 }
 
 /// The service for one client of port `name`, made of the one for port `modem`.

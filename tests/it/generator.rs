@@ -175,6 +175,17 @@ fn check_says_where_names_cannot_be_looked_up_and_what_helps() {
 }
 
 #[test]
+fn check_says_what_a_port_without_a_mistake_does_not_get() {
+    let Some(stage) = machine("[ports.fax]\ndevices = [\"/dev/ttyS1\"]\n") else {
+        return;
+    };
+    let (code, said) = run(&stage, "$modemctl check");
+    assert_eq!(code, Some(0), "{said}");
+    let note = "note: no units for port `fax`: it does not say where to `listen`";
+    assert!(said.contains(note), "{said}");
+}
+
+#[test]
 fn shares_tells_udev_which_devices_are_lines_of_ours() {
     let Some(stage) = machine(PORTS) else { return };
     let code = |arguments: &str| run(&stage, &format!("$modemctl shares {arguments}")).0;
