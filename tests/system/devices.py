@@ -16,7 +16,7 @@ GADGET = "/sys/kernel/config/usb_gadget/modem"
 # include/uapi/asm-generic/ioctls.h
 TCGETS2, TCSETS2, TIOCGSERIAL = 0x802C542A, 0x402C542B, 0x541E
 TIOCMGET, TIOCMBIS, TIOCMBIC, TIOCGICOUNT = 0x5415, 0x5416, 0x5417, 0x545D
-DTR, RTS, CTS, CD, DSR = 0x02, 0x04, 0x20, 0x40, 0x100
+DTR, RTS, CTS, CD, DSR, LOOP = 0x02, 0x04, 0x20, 0x40, 0x100, 0x8000
 # include/uapi/asm-generic/termbits.h
 BOTHER = 0o010000
 LOW_LATENCY = 1 << 13
