@@ -1,17 +1,16 @@
 //! One serial line: opened without waiting for carrier, set up, read back, and left as it was found.
 
 mod console;
+mod device;
 mod low_latency;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::libc;
 use nix::sys::termios::{
     ControlFlags, FlushArg, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw,
     tcdrain, tcflush, tcgetattr, tcsetattr,
@@ -22,7 +21,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
 
-use crate::claim::{Claim, Holder, Unavailable};
+use crate::claim::{Claim, Unavailable};
 use crate::config::{DataBits, Flow, LineSettings, Parity, StopBits};
 use crate::watched::watch;
 
@@ -86,7 +85,7 @@ impl Line {
     /// Must be called in a tokio runtime. Nothing that the modem said before is left to be read.
     pub fn open(device: &Path, settings: LineSettings, claim: Claim) -> Result<Line, Unavailable> {
         let broken = |why: String| Unavailable::broken(device, why);
-        let file = open_serial(device)?;
+        let file = device::open(device)?;
         claim.secure(&file)?;
         let found = tcgetattr(&file)
             .map_err(|errno| broken(format!("its settings cannot be read: {}", errno.desc())))?;
@@ -309,62 +308,6 @@ impl Drop for Line {
         self.restore();
         // After the settings: a driver raises DTR again when the speed it is given is not 0.
         self.lower_dtr();
-    }
-}
-
-/// Opens a path that must be a serial line, without waiting for carrier and without becoming its
-/// session's terminal.
-fn open_serial(device: &Path) -> Result<File, Unavailable> {
-    let broken = |why: &str| Err(Unavailable::broken(device, why));
-    let kind = match device.metadata() {
-        Ok(of) => of.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return broken("is not there; is it plugged in, and is the name right?");
-        }
-        Err(error) => return broken(&format!("cannot be looked at: {error}")),
-    };
-    if !kind.is_char_device() {
-        // Opening a FIFO has effects on the other end, and no file here is a serial line.
-        let what = if kind.is_dir() {
-            "a directory"
-        } else {
-            "a file of another kind"
-        };
-        return broken(&format!("is {what}, not a serial line"));
-    }
-    if let Some(use_) = console::in_use_by_system(device) {
-        return broken(&use_);
-    }
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
-        .open(device);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) => {
-            return match Errno::from_raw(error.raw_os_error().unwrap_or(0)) {
-                Errno::EBUSY => Err(Unavailable::busy(device, Holder::of_exclusive_open())),
-                Errno::ENXIO | Errno::ENODEV | Errno::EIO => broken(&format!(
-                    "has no hardware behind it: {error}; is it plugged in?"
-                )),
-                Errno::EACCES => broken(&format!(
-                    "may not be opened: {error}; our group must own it (usually `dialout`)"
-                )),
-                // By a device control group; systemd.resource-control(5) has when it looks at names.
-                Errno::EPERM => broken(&format!(
-                    "may not be opened: {error}; our service has it closed: if its driver was \
-                     loaded later, restart the service; else `DeviceAllow=` must name it"
-                )),
-                _ => broken(&format!("cannot be opened: {error}")),
-            };
-        }
-    };
-    match tcgetattr(&file) {
-        Ok(_) => Ok(file),
-        Err(Errno::ENOTTY) => broken("is a device, but not a serial line"),
-        Err(Errno::EIO) => broken("has no hardware behind it"),
-        Err(errno) => broken(&format!("its settings cannot be read: {}", errno.desc())),
     }
 }
 
