@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Serve};
 use crate::config::{self, AllowList, Config, Endpoint, Host};
 use crate::demo::{self, EmulatedModems};
+use crate::exit_code;
 use crate::journal;
 use crate::listen;
 use crate::notify;
@@ -27,15 +28,6 @@ use crate::port::Port;
 use crate::privileges::{self, Privileges};
 use crate::server::{self, Service};
 use crate::session;
-
-/// `sysexits.h`: the command was called in a way it cannot serve.
-const EX_USAGE: u8 = 64;
-/// `sysexits.h`: something that should be there is not.
-const EX_UNAVAILABLE: u8 = 69;
-/// `sysexits.h`: not permitted.
-const EX_NOPERM: u8 = 77;
-/// `sysexits.h`: something is wrong with the configuration.
-const EX_CONFIG: u8 = 78;
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
@@ -70,11 +62,11 @@ impl Failure {
 }
 
 fn unavailable(error: impl Display) -> Failure {
-    Failure::new(EX_UNAVAILABLE, error)
+    Failure::new(exit_code::UNAVAILABLE, error)
 }
 
 fn not_permitted(error: impl Display) -> Failure {
-    Failure::new(EX_NOPERM, error)
+    Failure::new(exit_code::NOT_PERMITTED, error)
 }
 
 /// Runs `modemd` until it is done.
@@ -102,15 +94,15 @@ pub fn run(line: CommandLine) -> ExitCode {
 fn serve_configuration(options: Serve) -> Result<(), Failure> {
     let handed = activation::from_systemd().map_err(unavailable)?;
     if let (Handed::Nothing, false) = (&handed, options.standalone) {
-        return Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE));
+        return Err(Failure::new(exit_code::USAGE, NOTHING_TO_SERVE));
     }
     let config = Config::load(&options.config);
     let listeners = match handed {
         Handed::Client(socket) => {
             let port = match only_port(&config, options.port.as_deref()) {
                 Ok(port) => port,
-                Err(failure) => {
-                    refuse(options.port.as_deref(), &failure);
+                Err(why) => {
+                    refuse(options.port.as_deref(), &why);
                     return Ok(());
                 }
             };
@@ -132,33 +124,27 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
 
 /// Nothing failed that systemd should keep a record of: it may be that the port just left the
 /// configuration, and its socket goes next.
-fn refuse(port: Option<&str>, failure: &Failure) {
+fn refuse(port: Option<&str>, why: &str) {
     warn!(
         MESSAGE_ID = journal::PORT_DISABLED,
         MODEMD_PORT = port.unwrap_or_default(),
-        "client refused: {}",
-        failure.message
+        "client refused: {why}"
     );
     // Who ends without having been ready has failed (`Type=notify`).
     notify::ready("client refused");
 }
 
-/// The port that a single client came to.
-fn only_port<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a config::Port, Failure> {
+/// The port that a single client came to, or why it cannot be served.
+fn only_port<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a config::Port, String> {
     match (name, config.ports.as_slice()) {
-        (Some(name), _) => config
-            .port(name)
-            .map_err(|error| Failure::new(EX_CONFIG, error)),
+        (Some(name), _) => config.port(name).map_err(|error| error.to_string()),
         (None, [port]) => Ok(port),
-        (None, []) => Err(Failure::new(
-            EX_CONFIG,
-            "the configuration has no port that can be served",
-        )),
-        (None, _) => Err(Failure::new(
-            EX_CONFIG,
+        (None, []) => Err("the configuration has no port that can be served".to_owned()),
+        (None, _) => Err(
             "the configuration has several ports, and a connected socket does not tell to which its \
-             client came; start modemd with `--port NAME`",
-        )),
+             client came; start modemd with `--port NAME`"
+                .to_owned(),
+        ),
     }
 }
 
@@ -170,7 +156,7 @@ fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
             error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
         }
         return Err(Failure::new(
-            EX_CONFIG,
+            exit_code::CONFIGURATION,
             "no port in the configuration says where to `listen`, which --standalone needs",
         ));
     }
@@ -230,7 +216,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
         Admission::Anyone
     };
     match handed {
-        Handed::Nothing => Err(Failure::new(EX_USAGE, NOTHING_TO_SERVE)),
+        Handed::Nothing => Err(Failure::new(exit_code::USAGE, NOTHING_TO_SERVE)),
         Handed::Client(socket) => serve_one(socket, &port, &config, admission),
         Handed::Listeners(mut listeners) => {
             for listener in &mut listeners {

@@ -20,6 +20,8 @@
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
+//! What the programs exit with when something is wrong is in `exit_code`.
+//!
 //! A byte of a client: the kernel wakes the event loop (one thread, all sessions), the session's
 //! [`relay`] reads it into the one buffer that all share and writes it to the line in the same turn;
 //! what the line does not take is kept, and nothing more is read from this client until it does.
@@ -38,6 +40,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod demo;
+mod exit_code;
 pub mod generator;
 pub mod journal;
 pub mod line;

@@ -6,10 +6,8 @@ use std::process::ExitCode;
 
 use super::lookups;
 use crate::config::{AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, display_duration};
+use crate::exit_code;
 use crate::generator::Outlook;
-
-/// `sysexits.h`: something is wrong with the configuration.
-const EX_CONFIG: u8 = 78;
 
 pub(super) fn run(file: &Path) -> ExitCode {
     let config = Config::load(file);
@@ -25,7 +23,7 @@ pub(super) fn run(file: &Path) -> ExitCode {
     if config.problems.is_empty() {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(EX_CONFIG)
+        ExitCode::from(exit_code::CONFIGURATION)
     }
 }
 

@@ -18,10 +18,8 @@ use std::process::ExitCode;
 pub use plan::{Plan, Surroundings};
 
 use crate::config::{Config, DEFAULT_PATH};
+use crate::exit_code;
 use kernel_log::KernelLog;
-
-/// `sysexits.h`: the command was called in a way it cannot serve.
-const EX_USAGE: u8 = 64;
 
 /// Where systemd has a generator's first folder (systemd.generator(7)).
 const FOLDER: &str = "/run/systemd/generator";
@@ -46,7 +44,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut log = KernelLog::open();
     let Some(folder) = arguments.next().map(PathBuf::from) else {
         log.write("usage: modemd-generator FOLDER [EARLY-FOLDER LATE-FOLDER]: systemd calls it");
-        return ExitCode::from(EX_USAGE);
+        return ExitCode::from(exit_code::USAGE);
     };
     if !Path::new(DEFAULT_PATH).exists() {
         // Removed and not purged, or an initrd.
