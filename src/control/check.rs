@@ -59,6 +59,10 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
         }
         .to_owned(),
     );
+    if !outlook.is_switched_on {
+        let switch = "it is not switched on yet: systemctl enable --now modem.socket does that";
+        advice.push(switch.to_owned());
+    }
     advice
 }
 

@@ -71,6 +71,8 @@ pub struct Outlook {
     /// A socket that runs is not looked into: whether it listens where its unit says by now, only
     /// systemd knows.
     pub is_up_to_date: bool,
+    /// Whether `modem.socket`, the one switch, is on.
+    pub is_switched_on: bool,
 }
 
 impl Outlook {
@@ -85,6 +87,7 @@ impl Outlook {
             && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)));
         Self {
             is_up_to_date,
+            is_switched_on,
             refusals: plan.refusals,
         }
     }

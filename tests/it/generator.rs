@@ -138,6 +138,9 @@ fn check_says_with_which_command_a_change_is_applied() {
     }
     // systemd has read it, and the socket of the new port does not run yet.
     let runs = |sockets: &str| after(&format!("cd /sys/fs/cgroup/system.slice; mkdir {sockets}"));
+    let switch = "systemctl enable --now modem.socket";
+    assert!(after(":").contains(switch));
+    assert!(!runs("modem.socket").contains(switch));
     assert!(runs("modem.socket").contains(restart));
     assert!(runs("modem.socket modem-fax.socket").contains(reload));
     assert!(runs("modem.socket modem-fax.socket modem-former.socket").contains(restart));
