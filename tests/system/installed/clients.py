@@ -87,6 +87,38 @@ def wait_served(*where, **how):
     wait_for("answer of a modem", lambda: is_served(*where, **how))
 
 
+class Load:
+    """Clients who come again and again until the block ends, and those who were not let in."""
+
+    def __init__(self, clients):
+        self.served, self.wrong = 0, []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.come_again) for _ in range(clients)]
+
+    def come_again(self):
+        while not self.over.is_set():
+            try:
+                is_served()
+                self.served += 1
+            except OSError as error:
+                self.wrong.append(error)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+    def goes_on(self, times):
+        """Waits until more than so many others have come and gone."""
+        before = self.served
+        wait_for("clients", lambda: self.served > before + times)
+
+
 def is_refused(port=MODEM_PORT):
     """Whether nobody listens."""
     try:

@@ -6,9 +6,8 @@ Each test leaves the .deb installed for the next, but for the one that purges it
 import hashlib
 import os
 import shutil
-import threading
 
-from clients import ask, connect, is_refused, is_served, wait_served
+from clients import Load, ask, connect, is_refused, is_served, wait_served
 from guest import sh, test, wait_for
 from install import DEB, RPM, files
 from modem import Modem
@@ -81,25 +80,11 @@ def check_upgrade(install_older, upgrade):
     before = pid()
     assert content(f"/proc/{before}/exe") == content(MODEMD)
 
-    wrong, served, done = [], [0], threading.Event()
-
-    def load():
-        while not done.is_set():
-            try:
-                is_served()
-                served[0] += 1
-            except OSError as error:
-                wrong.append(error)
-
-    client = threading.Thread(target=load)
-    client.start()
     older = content(MODEMD)
-    upgrade()
-    so_far = served[0]
-    wait_for("clients", lambda: served[0] > so_far + 2)
-    done.set()
-    client.join()
-    assert wrong == [], wrong
+    with Load(1) as load:
+        upgrade()
+        load.goes_on(2)
+    assert load.wrong == [], load.wrong
 
     assert content(MODEMD) != older
     assert pid() not in (0, before)

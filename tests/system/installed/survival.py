@@ -4,10 +4,9 @@ import os
 import select
 import signal
 import socket
-import threading
 import time
 
-from clients import ask, connect, is_served, wait_served
+from clients import Load, ask, connect, wait_served
 from guest import sh, test, wait_for
 from modem import Modem
 from server import pid, port, serving, show
@@ -101,29 +100,13 @@ def a_daemon_that_hangs_is_replaced():
 def restarting_under_load_refuses_nobody():
     modem = Modem()
     with serving(port(devices=[modem.device], allow=["localhost"])):
-        wrong, count, stop = [], [0], threading.Event()
-
-        def load():
-            while not stop.is_set():
-                try:
-                    is_served()
-                    count[0] += 1
-                except OSError as error:
-                    wrong.append(error)
-
-        clients = [threading.Thread(target=load) for _ in range(8)]
-        for client in clients:
-            client.start()
         processes = set()
-        for _ in range(10):
-            before = count[0]
-            sh("systemctl restart modem.service")
-            processes.add(pid())
-            wait_for("clients", lambda before=before: count[0] > before + 8)
-        stop.set()
-        for client in clients:
-            client.join()
-        assert wrong == [], wrong
+        with Load(8) as load:
+            for _ in range(10):
+                sh("systemctl restart modem.service")
+                processes.add(pid())
+                load.goes_on(8)
+        assert load.wrong == [], load.wrong
         assert len(processes) == 10, processes
         wait_served()
         assert_listening()
