@@ -322,8 +322,11 @@ fn minicom_talks_to_the_modem_through_a_virtual_line() {
     }
     let exchange = Exchange::with_modems(1);
     let (mut socat, line) = virtual_line(&exchange);
+    // minicom 2.8 gives its terminal back to the line discipline for a moment after its welcome
+    // (seen with strace): what is typed then would end in NL, which is no end of an AT command.
     expect(&format!(
-        "set env(TERM) vt100
+        "set stty_init {{raw -echo}}
+        set env(TERM) vt100
         set env(HOME) {}
         spawn minicom -o -D {line}
         want {{Press CTRL-A}}
