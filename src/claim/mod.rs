@@ -68,9 +68,10 @@ pub struct LockDirectory {
 }
 
 impl LockDirectory {
-    /// The lock files in `path`; without one, where this system's programs keep them. With an
-    /// `owner` they are made as that user would make them: what
-    /// root makes in a sticky directory, nobody else could remove after the privileges are gone.
+    /// The lock files in `path`; without one, where this system's programs keep them.
+    ///
+    /// With an `owner` they are made as that user would make them: what root makes in a sticky
+    /// directory, nobody else could remove after the privileges are gone.
     #[must_use]
     pub fn new(path: Option<PathBuf>, owner: Option<(Uid, Gid)>) -> Self {
         LockDirectory {

@@ -51,7 +51,7 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let config = Config::load(Path::new(DEFAULT_PATH));
-    let plan = current_plan(&config);
+    let plan = current_plan(&config, &running_sockets());
     for line in plan.log(&config) {
         log.write(&line);
     }
@@ -79,8 +79,8 @@ impl Outlook {
     /// Looks at what systemd has now.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let plan = current_plan(config);
         let running = running_sockets();
+        let plan = current_plan(config, &running);
         let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
         let is_up_to_date = plan.is_in(Path::new(FOLDER))
             && plan.former.is_empty()
@@ -93,7 +93,7 @@ impl Outlook {
     }
 }
 
-fn current_plan(config: &Config) -> Plan {
+fn current_plan(config: &Config, running: &[String]) -> Plan {
     let in_folders = |name: &str| {
         let mut paths = UNIT_FOLDERS
             .iter()
@@ -101,11 +101,10 @@ fn current_plan(config: &Config) -> Plan {
         paths.find(|path| path.exists())
     };
     let template = in_folders(plan::TEMPLATE).and_then(|path| fs::read_to_string(path).ok());
-    let mut running = running_sockets();
-    running.retain(|socket| in_folders(socket).is_none());
+    let without_file = running.iter().filter(|socket| in_folders(socket).is_none());
     let surroundings = Surroundings {
         template,
-        running,
+        running: without_file.cloned().collect(),
         resolve: |device| fs::canonicalize(device).ok(),
     };
     Plan::new(config, &surroundings)

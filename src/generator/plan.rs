@@ -169,9 +169,8 @@ impl Plan {
         }
         let listen = socket::listen(port).map_err(not_plain)?;
         if port.instance == Instance::PerConnection {
-            let text = template_for(name, surroundings.template.as_deref())?;
-            self.files
-                .insert(format!("modem-{name}@.service").into(), text);
+            let text = template_for(port, surroundings.template.as_deref())?;
+            self.files.insert(service(port).into(), text);
         }
         let unit = format!("modem-{name}.socket");
         let shared = format!("FileDescriptorName={name}\nService=modem.service\n");
@@ -196,12 +195,7 @@ impl Plan {
     fn sandbox(&mut self, config: &Config, surroundings: &Surroundings) {
         let mut openings: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for port in &config.ports {
-            let service = match port.instance {
-                Instance::Shared => "modem.service".to_owned(),
-                Instance::PerConnection if port.name == MODEM => TEMPLATE.to_owned(),
-                Instance::PerConnection => format!("modem-{}@.service", port.name),
-            };
-            let openings = openings.entry(service).or_default();
+            let openings = openings.entry(service(port)).or_default();
             for device in &port.devices {
                 let Some(rule) = sandbox::device_rule(device, surroundings) else {
                     continue;
@@ -282,8 +276,17 @@ fn not_plain(path: impl fmt::Display) -> String {
     format!("`{path}` cannot stand in a unit: use a path of letters, digits and `/._-+:@=,`")
 }
 
-/// The service for one client of port `name`, made of the one for port `modem`.
-fn template_for(name: &str, template: Option<&str>) -> Result<String, String> {
+/// The service that a port's clients get.
+fn service(port: &Port) -> String {
+    match port.instance {
+        Instance::Shared => "modem.service".to_owned(),
+        Instance::PerConnection if port.name == MODEM => TEMPLATE.to_owned(),
+        Instance::PerConnection => format!("modem-{}@.service", port.name),
+    }
+}
+
+/// The service for one client of `port`, made of the one for port `modem`.
+fn template_for(port: &Port, template: Option<&str>) -> Result<String, String> {
     let template = template.ok_or_else(|| {
         format!("{TEMPLATE} is not installed: `instance = \"per-connection\"` needs it")
     })?;
@@ -293,7 +296,7 @@ fn template_for(name: &str, template: Option<&str>) -> Result<String, String> {
             "{TEMPLATE} has no ExecStart= with `{TEMPLATE_PORT}` to make another of"
         ));
     }
-    let header = header(&format!("modem-{name}@.service"));
-    let own = template.replace(TEMPLATE_PORT, &format!("--port {name}"));
+    let header = header(&service(port));
+    let own = template.replace(TEMPLATE_PORT, &format!("--port {}", port.name));
     Ok(format!("{header}\n{own}"))
 }
