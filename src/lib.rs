@@ -35,6 +35,7 @@ pub mod at;
 pub mod board;
 pub mod claim;
 pub mod client;
+pub mod com_port;
 pub mod command_line;
 pub mod config;
 pub mod control;

@@ -59,6 +59,10 @@ pub enum Parity {
     Odd,
     /// `E`
     Even,
+    /// `M`: a check bit that is always 1.
+    Mark,
+    /// `S`: a check bit that is always 0.
+    Space,
 }
 
 /// The pause after a character, in bits.
@@ -117,7 +121,12 @@ impl FromStr for LineSettings {
                 "N" | "n" => Parity::None,
                 "O" | "o" => Parity::Odd,
                 "E" | "e" => Parity::Even,
-                _ => return wrong(parity, "a parity: N (none), O (odd) or E (even)"),
+                "M" | "m" => Parity::Mark,
+                "S" | "s" => Parity::Space,
+                _ => {
+                    let letters = "a parity: N (none), O (odd), E (even), M (mark) or S (space)";
+                    return wrong(parity, letters);
+                }
             },
             stop_bits: match stop {
                 "1" => StopBits::One,
@@ -146,6 +155,8 @@ impl fmt::Display for LineSettings {
             Parity::None => 'N',
             Parity::Odd => 'O',
             Parity::Even => 'E',
+            Parity::Mark => 'M',
+            Parity::Space => 'S',
         };
         let stop = match self.stop_bits {
             StopBits::One => 1,
@@ -175,7 +186,13 @@ mod tests {
         (
             1..=MAX_BAUD,
             proptest::sample::select(data.to_vec()),
-            proptest::sample::select(vec![Parity::None, Parity::Odd, Parity::Even]),
+            proptest::sample::select(vec![
+                Parity::None,
+                Parity::Odd,
+                Parity::Even,
+                Parity::Mark,
+                Parity::Space,
+            ]),
             proptest::sample::select(vec![StopBits::One, StopBits::Two]),
             proptest::sample::select(vec![Flow::None, Flow::RtsCts, Flow::XonXoff]),
         )
@@ -221,7 +238,7 @@ mod tests {
             ("+9600,8,N,1", "`+9600` is not a baud rate"),
             ("99999999999,8,N,1", "`99999999999` is not a baud rate"),
             ("9600,9,N,1", "`9` is not a number of data bits"),
-            ("9600,8,M,1", "`M` is not a parity"),
+            ("9600,8,X,1", "`X` is not a parity"),
             ("9600,8,N,1.5", "`1.5` is not a number of stop bits"),
             ("9600,8,N,1,dsr", "`dsr` is not a flow control"),
             ("115200,8N1", "`115200,8N1` is not `baud,data,parity,stop`"),

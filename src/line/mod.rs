@@ -325,6 +325,7 @@ fn parity(parity: Parity) -> serialport::Parity {
         Parity::None => serialport::Parity::None,
         Parity::Odd => serialport::Parity::Odd,
         Parity::Even => serialport::Parity::Even,
+        Parity::Mark | Parity::Space => todo!("CMSPAR"),
     }
 }
 
