@@ -53,4 +53,5 @@ pub mod privileges;
 pub mod relay;
 pub mod server;
 pub mod session;
+pub mod telnet;
 mod watched;

@@ -1,5 +1,12 @@
 //! COM port control (RFC 2217): a client changes the settings of a line and watches its signals.
+//!
+//! [`Message`] is what goes over the wire, both ways; [`Control`] is the server's side, which knows
+//! the line as a [`Uart`].
 
+mod control;
+mod message;
 mod uart;
 
+pub use control::{Control, Rights};
+pub use message::{BaudRate, Message, Sender, line_state, modem_state, set_control};
 pub use uart::{Counts, Setting, Signals, State, Uart};
