@@ -131,7 +131,7 @@ fn protocol(port: &Port) -> String {
             format!("telnet (clients may change: {})", port.client_settings)
         }
         (Protocol::Telnet, Some(most)) => format!(
-            "telnet (clients may change: {}; to at most {most} baud)",
+            "telnet (clients may change: {}; up to {most} baud)",
             port.client_settings
         ),
     }
