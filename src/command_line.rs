@@ -69,7 +69,7 @@ pub struct Serve {
         requires = "devices"
     )]
     pub line: LineSettings,
-    /// What clients speak: raw (with DEVICE)
+    /// What clients speak: raw, or telnet with COM port control (with DEVICE)
     #[arg(long, default_value = "raw", value_parser = protocol, requires = "devices")]
     pub protocol: Protocol,
     /// Who may connect: address, network, host name, *.domain or any; repeat it for more (with

@@ -22,7 +22,14 @@ const PAGES: [&str; 4] = [
 ];
 
 /// Keys without a default that could be written, or with one that depends on the machine.
-const DEFAULT_IN_WORDS: [&str; 5] = ["devices", "allow", "listen", "idle_timeout", "lock_dir"];
+const DEFAULT_IN_WORDS: [&str; 6] = [
+    "devices",
+    "allow",
+    "listen",
+    "max_baud",
+    "idle_timeout",
+    "lock_dir",
+];
 
 fn page(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packaging/man/{name}.scd"));
@@ -268,6 +275,9 @@ fn check_key(table: &str, Entry { term, text }: &Entry) {
     let base = match key.as_str() {
         "devices" => format!("[{table}]\n"),
         "wait" => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\nbusy = \"wait\"\n"),
+        "client_settings" | "max_baud" => format!(
+            "[{table}]\ndevices = [\"/dev/ttyS1\"]\nprotocol = \"telnet\"\nline = \"1,8,N,1\"\n"
+        ),
         _ if table == "server" => format!("[{table}]\n"),
         _ => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\n"),
     };
@@ -286,12 +296,41 @@ fn check_key(table: &str, Entry { term, text }: &Entry) {
         assert_eq!(with(default), parse(&base), "{term}: not the default");
     }
     if term.ends_with("_duration_") {
-        check_range(term, text, with);
+        check_range(term, text, with, |least, most| {
+            let one = Duration::from_millis(1);
+            let duration = |text| parse_duration(text).unwrap();
+            let shorter = duration(least).checked_sub(one);
+            let beyond = shorter.into_iter().chain([duration(most) + one]);
+            beyond.map(display_duration).collect()
+        });
+    }
+    if term.ends_with("_number_") {
+        let with = |number: &str| parse(&format!("{base}{key} = {number}\n"));
+        check_range(term, text, with, |least, most| {
+            let number = |text: &str| text.parse::<u64>().unwrap();
+            vec![
+                (number(least) - 1).to_string(),
+                (number(most) + 1).to_string(),
+            ]
+        });
+    }
+    if term.ends_with("_setting_, ...]") {
+        let unknown = parse(&format!("{base}{key} = [\"xxxxxxxx\"]\n"));
+        let known = unknown.problems[0].remedy.split('`').skip(1).step_by(2);
+        let told = text.split_once("The settings are ");
+        let (told, _) = told.and_then(|(_, rest)| rest.split_once(". ")).unwrap();
+        let (told, known): (Vec<_>, Vec<_>) = (bold(told), known.collect());
+        assert_eq!(told, known, "{term}: the page (left) and modemd (right)");
     }
 }
 
-/// Tries whether the range ends where the page says.
-fn check_range(term: &str, text: &str, with: impl Fn(&str) -> Config) {
+/// Tries whether the range ends where the page says; `beyond` has what is just outside of it.
+fn check_range(
+    term: &str,
+    text: &str,
+    with: impl Fn(&str) -> Config,
+    beyond: impl Fn(&str, &str) -> Vec<String>,
+) {
     let range = text.split_once("From *").and_then(|(_, rest)| {
         let (least, rest) = rest.split_once("* to *")?;
         Some((least, rest.split_once('*')?.0))
@@ -300,14 +339,7 @@ fn check_range(term: &str, text: &str, with: impl Fn(&str) -> Config) {
     for fine in [least, most] {
         assert_eq!(with(fine).problems, [], "{term}: {fine}");
     }
-    let one = Duration::from_millis(1);
-    let duration = |text| parse_duration(text).unwrap();
-    let longer = Some(duration(most) + one);
-    for wrong in [duration(least).checked_sub(one), longer]
-        .into_iter()
-        .flatten()
-    {
-        let wrong = display_duration(wrong);
+    for wrong in beyond(least, most) {
         assert_eq!(with(&wrong).problems.len(), 1, "{term}: {wrong}");
     }
 }

@@ -19,6 +19,7 @@
 //! assert_eq!(config.problems[0].port.as_deref(), Some("fax"));
 //! ```
 
+mod client_settings;
 mod duration;
 mod endpoint;
 mod host;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use client_settings::{ClientSetting, ClientSettings};
 pub use duration::{display_duration, parse_duration};
 pub use endpoint::{Endpoint, Services};
 pub use host::{AllowList, Host};

@@ -10,7 +10,7 @@ use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
 use super::endpoint::absolute_path;
 use super::problem::{Mistake, quoted};
 use super::section::{Entry, Key, Section, set};
-use super::{AllowList, Endpoint, LineSettings, Services};
+use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};
 
 pub(super) const KEYS: &[Key] = &[
     ("listen", r#"listen = ["2006"]"#),
@@ -18,6 +18,8 @@ pub(super) const KEYS: &[Key] = &[
     ("line", r#"line = "115200,8,N,1""#),
     ("allow", r#"allow = ["localhost"]"#),
     ("protocol", r#"protocol = "raw""#),
+    ("client_settings", r#"client_settings = ["baud", "parity"]"#),
+    ("max_baud", "max_baud = 115200"),
     ("instance", r#"instance = "shared""#),
     ("busy", r#"busy = "refuse""#),
     ("wait", r#"wait = "60s""#),
@@ -55,6 +57,11 @@ pub struct Port {
     pub allow: AllowList,
     /// What clients speak.
     pub protocol: Protocol,
+    /// What telnet clients may change about their line.
+    pub client_settings: ClientSettings,
+    /// The highest speed that a telnet client may set: 1 to [`MAX_BAUD`], and no less than that of
+    /// `line`; none: as fast as the hardware goes.
+    pub max_baud: Option<u32>,
     /// Which process serves the port's clients, under systemd.
     pub instance: Instance,
     /// What a client gets when all lines are in use.
@@ -78,6 +85,8 @@ impl Port {
             line: LineSettings::default(),
             allow: AllowList::default(),
             protocol: Protocol::default(),
+            client_settings: ClientSettings::default(),
+            max_baud: None,
             instance: Instance::default(),
             busy: Busy::default(),
             idle_timeout: None,
@@ -93,6 +102,8 @@ pub enum Protocol {
     /// The modem's bytes as they are.
     #[default]
     Raw,
+    /// RFC 854 with COM port control (RFC 2217).
+    Telnet,
 }
 
 impl FromStr for Protocol {
@@ -101,13 +112,10 @@ impl FromStr for Protocol {
     fn from_str(text: &str) -> Result<Self, Mistake> {
         match text {
             "raw" => Ok(Self::Raw),
-            "telnet" => Err(Mistake::new(
-                "this version of modemd does not serve `telnet` yet",
-                "write `raw`: it passes the modem's bytes as they are",
-            )),
+            "telnet" => Ok(Self::Telnet),
             _ => Err(Mistake::new(
                 format!("{} is no protocol", quoted(text)),
-                "write `raw`",
+                "write `raw`, or `telnet` for COM port control (RFC 2217)",
             )),
         }
     }
@@ -117,6 +125,7 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Raw => f.write_str("raw"),
+            Self::Telnet => f.write_str("telnet"),
         }
     }
 }
@@ -182,7 +191,9 @@ impl Port {
         let mut endpoints = Vec::new();
         let mut wait = DEFAULT_WAIT;
         let mut pool = false;
-        for (key, value) in entries {
+        // None: nobody can say what is meant.
+        let (mut line, mut protocol) = (Some(port.line), Some(port.protocol));
+        for &(key, value) in &entries {
             let name = key.get_ref().as_ref();
             let section = &mut *section;
             match name {
@@ -205,12 +216,19 @@ impl Port {
                         "leave one of them out",
                     );
                 }
-                "line" => set(&mut port.line, section.string(name, value, str::parse)),
+                "line" => line = section.string(name, value, str::parse),
                 "allow" => {
                     let hosts = section.list(name, value, str::parse);
                     port.allow = hosts.into_iter().flatten().map(|(host, _)| host).collect();
                 }
-                "protocol" => set(&mut port.protocol, section.string(name, value, str::parse)),
+                "protocol" => protocol = section.string(name, value, str::parse),
+                "client_settings" => {
+                    let read = ClientSettings::read(section, name, value);
+                    set(&mut port.client_settings, read);
+                }
+                "max_baud" => {
+                    port.max_baud = section.number(name, value, "a baud rate", 1..=MAX_BAUD);
+                }
                 "instance" => set(&mut port.instance, section.string(name, value, str::parse)),
                 "busy" => set(&mut port.busy, section.string(name, value, busy)),
                 "wait" => set(
@@ -232,7 +250,12 @@ impl Port {
                     }),
                 ),
                 // That is not missing which is only misspelt.
-                _ => pool |= section.unknown(key, None) == Some("devices"),
+                _ => match section.unknown(key, None) {
+                    Some("devices") => pool = true,
+                    Some("line") => line = None,
+                    Some("protocol") => protocol = None,
+                    _ => {}
+                },
             }
         }
         if !pool {
@@ -241,8 +264,37 @@ impl Port {
         if let Busy::Wait(time) = &mut port.busy {
             *time = wait;
         }
+        set(&mut port.line, line);
+        set(&mut port.protocol, protocol);
+        for (key, value) in entries {
+            let name = key.get_ref().as_ref();
+            if ["client_settings", "max_baud"].contains(&name) && protocol == Some(Protocol::Raw) {
+                section.report(name, key.span(), not_on_a_raw_port());
+            }
+            if let ("max_baud", Some(most), Some(line)) = (name, port.max_baud, line)
+                && most < line.baud
+            {
+                section.report(name, value.span(), below_the_line(most, line));
+            }
+        }
         (port, endpoints)
     }
+}
+
+fn not_on_a_raw_port() -> Mistake {
+    Mistake::new(
+        "clients of a `raw` port cannot change settings",
+        "write `protocol = \"telnet\"` too, or leave this out",
+    )
+}
+
+fn below_the_line(most: u32, line: LineSettings) -> Mistake {
+    let baud = line.baud;
+    let slower = LineSettings { baud: most, ..line };
+    Mistake::new(
+        format!("`{most}` is below the {baud} of `line`, with which each session begins"),
+        format!("write at least `max_baud = {baud}`, or `line = \"{slower}\"`"),
+    )
 }
 
 /// Whether a port can have this name.

@@ -1,6 +1,6 @@
 //! One table of a file, read key by key; what is wrong is noted and the rest goes on.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -109,6 +109,41 @@ impl<'f> Section<'f> {
             .ok()
     }
 
+    /// A number, which is `what`.
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        what: &str,
+        range: RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let read = match value.get_ref() {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .filter(|number| range.contains(number))
+                .ok_or_else(|| {
+                    let (least, most) = (range.start(), range.end());
+                    let number = quoted(&number.to_string());
+                    Mistake::new(
+                        format!("{number} is not {what} from {least} to {most}"),
+                        format!("write for example `{}`, or leave it out", self.example(key)),
+                    )
+                }),
+            other => {
+                let mut mistake = self.wrong_type(key, "a whole number", other);
+                if let DeValue::String(text) = other
+                    && let Ok(number) = text.parse()
+                    && range.contains(&number)
+                {
+                    mistake.remedy = format!("write `{key} = {number}`, without quotes");
+                }
+                Err(mistake)
+            }
+        };
+        read.map_err(|mistake| self.report(key, value.span(), mistake))
+            .ok()
+    }
+
     /// What `parse` makes of each string of a list, with its place; none if it is no list.
     pub(super) fn list<T>(
         &mut self,
@@ -188,10 +223,12 @@ impl<'f> Section<'f> {
         self.report("", header, mistake);
     }
 
-    fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>) -> Mistake {
+    /// That `key` must be what is `wanted`, and is not.
+    pub(super) fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>) -> Mistake {
         let kind = match value {
             DeValue::String(_) => "a string",
-            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a decimal number",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a date or time",
             DeValue::Array(_) => "a list",

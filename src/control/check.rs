@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::lookups;
-use crate::config::{AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, display_duration};
+use crate::config::{
+    AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, Protocol, display_duration,
+};
 use crate::exit_code;
 use crate::generator::Outlook;
 
@@ -117,9 +119,22 @@ fn describe(port: &Port) -> String {
         port.name,
         devices.join(", "),
         port.line,
-        port.protocol,
+        protocol(port),
         who(&port.allow),
     )
+}
+
+fn protocol(port: &Port) -> String {
+    match (port.protocol, port.max_baud) {
+        (Protocol::Raw, _) => "raw".to_owned(),
+        (Protocol::Telnet, None) => {
+            format!("telnet (clients may change: {})", port.client_settings)
+        }
+        (Protocol::Telnet, Some(most)) => format!(
+            "telnet (clients may change: {}; up to {most} baud)",
+            port.client_settings
+        ),
+    }
 }
 
 fn who(allow: &AllowList) -> String {

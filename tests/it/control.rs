@@ -23,7 +23,7 @@ fn check_describes_what_would_be_served_and_exits_0() {
     let file = scratch.file(
         "modemd.toml",
         "[ports.modem]\ndevices = [\"/dev/ttyS1\", \"/dev/ttyS2\"]\nallow = [\"10.0.0.0/8\"]\n\
-         busy = \"wait\"\nwait = \"90s\"\n",
+         busy = \"wait\"\nwait = \"90s\"\nprotocol = \"telnet\"\nmax_baud = 230400\n",
     );
     let done = check(&file);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
@@ -32,6 +32,7 @@ fn check_describes_what_would_be_served_and_exits_0() {
         "port modem",
         "where its socket unit says",
         "/dev/ttyS1, /dev/ttyS2 (115200,8,N,1)",
+        "telnet (clients may change: any; up to 230400 baud)",
         "10.0.0.0/8",
         "wait for 1min 30s",
         "no mistakes",
