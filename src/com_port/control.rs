@@ -2,7 +2,7 @@
 
 use crate::config::{ClientSetting, ClientSettings, DataBits, Flow, MAX_BAUD, Parity, StopBits};
 
-use super::message::{set_control, line_state, modem_state};
+use super::message::{line_state, modem_state, set_control};
 use super::{Counts, Message, Setting, Signals, Uart};
 
 /// What a client may change.
@@ -46,7 +46,11 @@ impl Message {
             }
             Message::Control(value) => !matches!(
                 *value,
-                set_control::FLOW | set_control::BREAK | set_control::DTR | set_control::RTS | set_control::INBOUND
+                set_control::FLOW
+                    | set_control::BREAK
+                    | set_control::DTR
+                    | set_control::RTS
+                    | set_control::INBOUND
             ),
             Message::Signature(_)
             | Message::LineState(_)
@@ -178,7 +182,11 @@ impl Control {
                     self.set(ClientSetting::Break, on, uart);
                 }
                 let on = uart.state().sends_break;
-                if on { set_control::BREAK_ON } else { set_control::BREAK_OFF }
+                if on {
+                    set_control::BREAK_ON
+                } else {
+                    set_control::BREAK_OFF
+                }
             }
             set_control::DTR..=set_control::DTR_OFF => {
                 if asked != set_control::DTR {
@@ -186,7 +194,11 @@ impl Control {
                     self.set(ClientSetting::Dtr, on, uart);
                 }
                 let on = uart.state().dtr;
-                if on { set_control::DTR_ON } else { set_control::DTR_OFF }
+                if on {
+                    set_control::DTR_ON
+                } else {
+                    set_control::DTR_OFF
+                }
             }
             set_control::RTS..=set_control::RTS_OFF => {
                 if asked != set_control::RTS {
@@ -194,7 +206,11 @@ impl Control {
                     self.set(ClientSetting::Rts, on, uart);
                 }
                 let on = uart.state().rts;
-                if on { set_control::RTS_ON } else { set_control::RTS_OFF }
+                if on {
+                    set_control::RTS_ON
+                } else {
+                    set_control::RTS_OFF
+                }
             }
             set_control::INBOUND..=set_control::INBOUND_HARDWARE | set_control::INBOUND_DTR => {
                 if let Some((_, flow)) = INBOUND.iter().find(|(value, _)| *value == asked) {
@@ -272,8 +288,10 @@ impl Control {
         let (Some(counted), Some(before)) = (counted, counted_before) else {
             return;
         };
-        self.changes |= bit(counted.carrier != before.carrier, modem_state::CARRIER_CHANGED)
-            | bit(counted.ring != before.ring, modem_state::RING_ENDED)
+        self.changes |= bit(
+            counted.carrier != before.carrier,
+            modem_state::CARRIER_CHANGED,
+        ) | bit(counted.ring != before.ring, modem_state::RING_ENDED)
             | bit(counted.dsr != before.dsr, modem_state::DSR_CHANGED)
             | bit(counted.cts != before.cts, modem_state::CTS_CHANGED);
         self.errors |= bit(counted.breaks != before.breaks, line_state::BREAK)

@@ -111,7 +111,10 @@ impl BaudRate {
         let code = match self {
             BaudRate::Wide(_) => None,
             BaudRate::Code(0) => Some(0),
-            BaudRate::Code(rate) => CODES.iter().find(|(_, of)| *of == rate).map(|(code, _)| *code),
+            BaudRate::Code(rate) => CODES
+                .iter()
+                .find(|(_, of)| *of == rate)
+                .map(|(code, _)| *code),
         };
         match code {
             Some(code) => out.push(code),
@@ -326,10 +329,19 @@ mod tests {
         let wide = Message::BaudRate(BaudRate::Wide(115_200));
         assert_eq!(wide.encode(Sender::Client), [1, 0, 1, 0xc2, 0]);
         assert_eq!(wide.encode(Sender::Server), [101, 0, 1, 0xc2, 0]);
-        assert_eq!(Message::Control(set_control::DTR_ON).encode(Sender::Client), [5, 8]);
+        assert_eq!(
+            Message::Control(set_control::DTR_ON).encode(Sender::Client),
+            [5, 8]
+        );
         assert_eq!(Message::Suspend.encode(Sender::Client), [8]);
-        assert_eq!(Message::ModemState(Some(0xb0)).encode(Sender::Server), [107, 0xb0]);
-        assert_eq!(Message::Signature(b"x".to_vec()).encode(Sender::Server), [100, b'x']);
+        assert_eq!(
+            Message::ModemState(Some(0xb0)).encode(Sender::Server),
+            [107, 0xb0]
+        );
+        assert_eq!(
+            Message::Signature(b"x".to_vec()).encode(Sender::Server),
+            [100, b'x']
+        );
     }
 
     #[test]
@@ -342,7 +354,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_asks_and_what_is_too_much_is_ignored() {
-        assert_eq!(Message::decode(&[2], Sender::Client), Some(Message::DataSize(0)));
+        assert_eq!(
+            Message::decode(&[2], Sender::Client),
+            Some(Message::DataSize(0))
+        );
         assert_eq!(
             Message::decode(&[1, 0, 0], Sender::Client),
             Some(Message::BaudRate(BaudRate::Wide(0)))

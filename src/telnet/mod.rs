@@ -8,8 +8,6 @@
 //! and, as far as agreeing to it goes, COM-PORT-OPTION (RFC 2217); everything else is refused.
 
 mod negotiation;
-#[cfg(test)]
-mod tests;
 
 use memchr::{memchr, memchr2};
 
@@ -112,7 +110,10 @@ impl Role {
     fn agrees(self, option: TelnetOption, side: Side) -> bool {
         match option {
             TelnetOption::Binary | TelnetOption::SuppressGoAhead | TelnetOption::ComPort => true,
-            TelnetOption::Echo => (self, side) == (Role::Server, Side::Us) || (self, side) == (Role::Client, Side::Them),
+            TelnetOption::Echo => {
+                (self, side) == (Role::Server, Side::Us)
+                    || (self, side) == (Role::Client, Side::Them)
+            }
         }
     }
 }
@@ -302,7 +303,11 @@ impl Telnet {
     }
 
     fn option(&mut self, verb: u8, code: u8, out: &mut Vec<u8>) -> Option<Event<'static>> {
-        let side = if matches!(verb, WILL | WONT) { Side::Them } else { Side::Us };
+        let side = if matches!(verb, WILL | WONT) {
+            Side::Them
+        } else {
+            Side::Us
+        };
         let Some(option) = TelnetOption::of_code(code) else {
             let say = match (verb, code) {
                 (DO, TIMING_MARK) => Some(Say::Yes),
@@ -315,7 +320,11 @@ impl Telnet {
         let agree = self.role.agrees(option, side);
         let state = self.state(option, side);
         let before = state.is_on();
-        let say = if matches!(verb, WILL | DO) { state.hear_yes(agree) } else { state.hear_no() };
+        let say = if matches!(verb, WILL | DO) {
+            state.hear_yes(agree)
+        } else {
+            state.hear_no()
+        };
         let on = state.is_on();
         self.say(say, code, side, out);
         if on == before {
@@ -380,7 +389,11 @@ impl Telnet {
             if std::mem::take(&mut self.cr_went) && first != LF {
                 out.push(NUL);
             }
-            let place = if binary { memchr(IAC, data) } else { memchr2(IAC, CR, data) };
+            let place = if binary {
+                memchr(IAC, data)
+            } else {
+                memchr2(IAC, CR, data)
+            };
             let end = place.map_or(data.len(), |place| place + 1);
             out.extend_from_slice(&data[..end]);
             match place.map(|place| data[place]) {
