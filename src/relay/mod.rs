@@ -18,6 +18,7 @@ use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::client::Client;
+use crate::com_port::Uart as _;
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 use receipts::Receipts;
