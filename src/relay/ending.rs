@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::direction::has_hung_up;
 use super::interpreter::{Interpreter, Order};
 use super::{ORDER_PATIENCE, Relay};
+use crate::com_port::Uart as _;
 use crate::line::Line;
 
 /// How long unsent data may take to leave when the service stops.

@@ -28,7 +28,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use crate::client::{Client, has_urgent_data};
 use crate::com_port::Rights;
 use crate::line::{Line, Tty};
-use direction::{Direction, Read, read, rest};
+use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
 use interpreter::{Interpreter, Order, When};
 use receipts::Receipts;
@@ -194,6 +194,7 @@ impl Relay<'_> {
             {
                 alarm.as_mut().reset(due);
             }
+            let speaks = !self.is_suspended();
             let heard = if self.may_read_client() {
                 Interest::READABLE | Interest::PRIORITY
             } else {
@@ -203,9 +204,13 @@ impl Relay<'_> {
                 ready = client.ready(heard), if !self.is_deaf_to_client() => {
                     self.client_turn(ready, line).await?;
                 }
-                ready = tty.readable(), if self.to_client.is_clear() && !self.is_suspended() => self.line_turn(ready).await?,
+                ready = tty.readable(), if speaks && self.to_client.is_clear() => {
+                    self.line_turn(ready).await?;
+                }
                 ready = tty.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready)?,
-                ready = client.writable(), if !self.to_client.is_clear() && !self.is_suspended() => self.kept_to_client(ready)?,
+                ready = client.writable(), if speaks && !self.to_client.is_clear() => {
+                    self.kept_to_client(ready)?;
+                }
                 () = wait_for(&mut patience), if patience.is_some() => {
                     return Ok(self.order.take().expect("it was waited for"));
                 }
@@ -222,9 +227,9 @@ impl Relay<'_> {
     /// Whether nothing that the client could send is of use now: not even what is urgent, which on
     /// a telnet port makes room for what comes behind it.
     fn is_deaf_to_client(&self) -> bool {
-        self.client_closed
-            || self.order.is_some()
-            || self.interpreter.is_none() && !self.to_line.is_clear()
+        let reads = self.may_read_client();
+        let in_vain = self.interpreter.is_none() || has_hung_up(self.client.socket());
+        self.client_closed || self.order.is_some() || !reads && in_vain
     }
 
     fn may_read_client(&self) -> bool {

@@ -157,6 +157,7 @@ enum Next {
 
 /// One end of a telnet connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is about another thing")]
 pub struct Telnet {
     role: Role,
     us: [Negotiation; TelnetOption::ALL.len()],
