@@ -6,9 +6,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tokio::time::{Instant, timeout};
 
+use super::Relay;
 use super::direction::has_hung_up;
 use super::interpreter::{Interpreter, Order};
-use super::{ORDER_PATIENCE, Relay};
+use super::orders::ORDER_PATIENCE;
 use crate::com_port::Uart as _;
 use crate::line::Line;
 
