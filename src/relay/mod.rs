@@ -66,10 +66,17 @@ pub async fn run(
     moved: &mut Moved,
 ) -> End {
     let now = Instant::now();
+    let (interpreter, offers) = match protocol {
+        Protocol::Raw => (None, Vec::new()),
+        Protocol::Telnet(rights) => {
+            let (interpreter, offers) = Interpreter::new(rights);
+            (Some(interpreter), offers)
+        }
+    };
     let mut relay = Relay {
         client,
         limits,
-        interpreter: None,
+        interpreter,
         order: None,
         order_since: now,
         undecoded: Vec::new(),
@@ -83,10 +90,11 @@ pub async fn run(
         last_look: now,
         unsent: 0,
     };
+    relay.to_client.keep(&offers);
     let end = tokio::select! {
         biased;
         () = stopped => End::Stopped,
-        end = relay.until_end(line, protocol, wanted) => end,
+        end = relay.until_end(line, wanted) => end,
     };
     relay.finish(&end, line).await;
     moved.to_line += relay.to_line.moved;
@@ -127,18 +135,10 @@ impl Relay<'_> {
     async fn until_end(
         &mut self,
         line: &mut Line,
-        protocol: Protocol,
         wanted: impl Future<Output = ()>,
     ) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
-        if let Protocol::Telnet(rights) = protocol {
-            let (interpreter, offers) = Interpreter::new(rights);
-            self.interpreter = Some(interpreter);
-            if let Err(end) = self.tell(&offers) {
-                return end;
-            }
-        }
         loop {
             let carried_out = match self
                 .until_order(line, alarm.as_mut(), wanted.as_mut())
@@ -209,9 +209,8 @@ impl Relay<'_> {
     /// Whether nothing that the client could send is of use now: not even what is urgent, which on
     /// a telnet port makes room for what comes behind it.
     fn is_deaf_to_client(&self) -> bool {
-        let reads = self.may_read_client();
-        let in_vain = self.interpreter.is_none() || has_hung_up(self.client.socket());
-        self.client_closed || self.order.is_some() || !reads && in_vain
+        let in_vain = || self.interpreter.is_none() || has_hung_up(self.client.socket());
+        self.client_closed || self.order.is_some() || !self.may_read_client() && in_vain()
     }
 
     fn may_read_client(&self) -> bool {
