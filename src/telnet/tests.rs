@@ -22,6 +22,29 @@ pub(crate) enum Heard {
     Subnegotiation(TelnetOption, Vec<u8>),
 }
 
+/// Notes an event. Data is one, in however many pieces it comes.
+pub(crate) fn heard(event: Event<'_>, all: &mut Vec<Heard>) {
+    let heard = match event {
+        Event::Data(data) => {
+            if let Some(Heard::Data(before)) = all.last_mut() {
+                before.extend(data);
+                return;
+            }
+            Heard::Data(data.to_vec())
+        }
+        Event::Break => Heard::Break,
+        Event::AreYouThere => Heard::AreYouThere,
+        Event::Switched { option, side, on } => Heard::Switched(option, side, on),
+        Event::Subnegotiation(option, content) => Heard::Subnegotiation(option, content),
+    };
+    all.push(heard);
+}
+
+/// How much of a subnegotiation is kept.
+pub(crate) fn kept(telnet: &Telnet) -> usize {
+    telnet.content.len()
+}
+
 /// One end, and what it has heard and answered.
 #[derive(Debug)]
 struct End {
@@ -31,7 +54,7 @@ struct End {
 }
 
 /// What a server asks for when a client comes.
-const OFFERS: [(TelnetOption, Side); 6] = [
+pub(crate) const OFFERS: [(TelnetOption, Side); 6] = [
     (TelnetOption::SuppressGoAhead, Side::Us),
     (TelnetOption::SuppressGoAhead, Side::Them),
     (TelnetOption::Echo, Side::Us),
@@ -71,23 +94,12 @@ impl End {
     fn hear(&mut self, mut segment: &[u8]) {
         let whole = segment.as_ptr_range();
         while let Some(event) = self.telnet.receive(&mut segment, &mut self.said) {
-            let heard = match event {
-                Event::Data(data) => {
-                    assert!(!data.is_empty());
-                    let part = data.as_ptr_range();
-                    assert!(whole.start <= part.start && part.end <= whole.end);
-                    if let Some(Heard::Data(before)) = self.heard.last_mut() {
-                        before.extend(data);
-                        continue;
-                    }
-                    Heard::Data(data.to_vec())
-                }
-                Event::Break => Heard::Break,
-                Event::AreYouThere => Heard::AreYouThere,
-                Event::Switched { option, side, on } => Heard::Switched(option, side, on),
-                Event::Subnegotiation(option, content) => Heard::Subnegotiation(option, content),
-            };
-            self.heard.push(heard);
+            if let Event::Data(data) = event {
+                assert!(!data.is_empty());
+                let part = data.as_ptr_range();
+                assert!(whole.start <= part.start && part.end <= whole.end);
+            }
+            heard(event, &mut self.heard);
         }
         assert!(segment.is_empty());
     }
