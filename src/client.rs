@@ -3,9 +3,11 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{getsockopt, setsockopt};
 use nix::{setsockopt_impl, sockopt_impl};
@@ -103,7 +105,7 @@ impl Client {
         })
     }
 
-    /// Sets the socket up for a session: what is written leaves at once, little waits for a client
+    /// Sets the socket up for a session: urgent data comes in its place among the rest, what is written leaves at once, little waits for a client
     /// that does not read, and one that vanished is noticed within `keepalive` (whole seconds, two
     /// at least); while something is unacknowledged the relay looks after that.
     pub fn prepare(&self, keepalive: Duration) -> io::Result<()> {
@@ -112,6 +114,7 @@ impl Client {
         }
         let socket = self.socket.get_ref();
         socket.set_tcp_nodelay(true)?;
+        socket.set_out_of_band_inline(true)?;
         socket.set_tcp_notsent_lowat(UNSENT_LIMIT)?;
         // A client that does not read is asked often enough whether it is there. Before Linux 6.15
         // the kernel's pauses between such probes grow to two minutes, and nothing can be done.
@@ -185,4 +188,15 @@ impl Client {
         })
         .await;
     }
+}
+
+/// Whether urgent data of TCP has come and was not read yet.
+#[must_use]
+pub fn has_urgent_data(socket: &Socket) -> bool {
+    let mut look = [PollFd::new(socket.as_fd(), PollFlags::POLLPRI)];
+    let found = poll(&mut look, PollTimeout::ZERO);
+    found.is_ok_and(|found| found > 0)
+        && look[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLPRI))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::access::Admission;
 use crate::claim::LockDirectory;
+use crate::com_port::Rights;
 use crate::config::{self, Busy};
 use crate::pool::Pool;
-use crate::relay::Limits;
+use crate::relay::{Limits, Protocol};
 
 /// A port in service: its settings, and its lines.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Port {
     pub admission: Admission,
     /// Its lines.
     pub pool: Pool,
+    /// What its clients speak.
+    pub protocol: Protocol,
     /// What happens when all lines are in use.
     pub busy: Busy,
     /// What ends a session that nobody ends.
@@ -34,6 +37,13 @@ impl Port {
             name: settings.name.clone(),
             admission,
             pool: Pool::new(settings.devices.clone(), settings.line, locks),
+            protocol: match settings.protocol {
+                config::Protocol::Raw => Protocol::Raw,
+                config::Protocol::Telnet => Protocol::Telnet(Rights {
+                    settings: settings.client_settings,
+                    max_baud: settings.max_baud,
+                }),
+            },
             busy: settings.busy,
             limits: Limits {
                 idle: settings.idle_timeout,

@@ -64,7 +64,8 @@ pub async fn run<E>(
     let seat = board.enter(record.session, line.device(), peer);
     let end = relay::run(
         &client,
-        &line,
+        &mut line,
+        port.protocol,
         port.limits,
         stopped(stop),
         port.pool.wanted(),

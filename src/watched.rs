@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nix::pty::PtyMaster;
 use socket2::Socket;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::line::Tty;
@@ -23,6 +24,7 @@ pub(crate) fn watch<T: OwnsDescriptor>(inner: T) -> io::Result<AsyncFd<T>> {
     // closed or exchanged while it lives, and none changes it in place.
     #[allow(unsafe_code)]
     unsafe {
-        Ok(AsyncFd::register(inner)?)
+        let events = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        Ok(AsyncFd::register_with_interest(inner, events)?)
     }
 }

@@ -331,7 +331,7 @@ const INBOUND: [(u8, Flow); 3] = [
     (set_control::INBOUND_HARDWARE, Flow::RtsCts),
 ];
 
-fn value_of<T: PartialEq>(table: &[(u8, T)], setting: T) -> u8 {
+fn value_of<T: Copy + PartialEq>(table: &[(u8, T)], setting: T) -> u8 {
     let row = table.iter().find(|(_, of)| *of == setting);
     row.map_or(0, |(value, _)| *value)
 }

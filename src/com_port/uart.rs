@@ -44,7 +44,7 @@ pub enum Setting {
     Flow(Flow),
     /// What holds up the modem alone.
     InboundFlow(Flow),
-    /// Whether a BREAK is being sent.
+    /// Whether a BREAK is being sent. None is started while anything is unsent.
     Break(bool),
     /// Data terminal ready.
     Dtr(bool),

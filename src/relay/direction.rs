@@ -45,15 +45,26 @@ impl Direction {
         self.taken = 0;
     }
 
-    /// Writes `bytes` and keeps what was not taken.
+    /// How many octets are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.len() - self.taken
+    }
+
+    /// Writes `bytes`, after what is kept, and keeps what was not taken.
     pub(super) fn pass(&mut self, bytes: &[u8], to: &impl AsFd) -> io::Result<()> {
+        if !self.is_clear() {
+            self.keep(bytes);
+            return Ok(());
+        }
         let written = write(to, bytes)?;
         self.moved += written as u64;
-        if written < bytes.len() {
-            self.kept = bytes[written..].to_vec();
-            self.taken = 0;
-        }
+        self.keep(&bytes[written..]);
         Ok(())
+    }
+
+    /// Keeps `bytes` for later.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.kept.extend_from_slice(bytes);
     }
 
     /// Writes of what is kept as much as is taken now.

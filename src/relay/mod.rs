@@ -5,60 +5,50 @@
 //! an idle session owns no memory, a stalled one owns one turn's worth, and backpressure reaches
 //! the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
 //! another by one turn at the most.
+//!
+//! On a telnet port an [`interpreter`] stands in between. What it makes of a turn are data, answers
+//! and at most one order; an order that changes the line waits until the data in front of it has
+//! left, and what comes behind it waits undecoded, as nothing more is read from the client.
 
 mod direction;
+mod ending;
+mod interpreter;
 mod receipts;
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFdReadyGuard;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::io::{Interest, Ready};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::client::Client;
+use crate::client::{Client, has_urgent_data};
+use crate::com_port::Rights;
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
+pub use ending::{End, Limits};
+use interpreter::{Interpreter, Order, When};
 use receipts::Receipts;
 
-/// How long unsent data may take to leave when the service stops.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long a line may take nothing until an order is carried out although data in front of it has
+/// not left: the order may be the way out (another flow control), and clients wait 3 s for an
+/// answer.
+const ORDER_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long the line must be silent to be given to somebody who waits for it, when its own client
-/// has closed its sending side: most that do so have left.
-const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
+/// How much may wait for a telnet client until nothing more is read from it: the data of one turn,
+/// and the answers to what it asks without reading them.
+const ANSWERS: usize = 16 * 1024;
 
-/// How often at the most a stalled relay looks whether both sides are still there.
-const STALL_CHECK: Duration = Duration::from_secs(1);
-
-/// The time limits of one relay.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// No byte either way for so long ends the session.
-    pub idle: Option<Duration>,
-    /// How long the line may be silent after the client has closed its sending side, and how long
-    /// either side may take nothing when the other one has gone.
-    pub linger: Duration,
-    /// How long a client may be gone unnoticed.
-    pub keepalive: Duration,
-}
-
-/// Why a relay ended.
-#[derive(Debug)]
-pub enum End {
-    /// The client closed its side, and the line had no more to say.
-    ClientClosed,
-    /// The connection to the client broke.
-    ClientLost(io::Error),
-    /// The line was unplugged or hung up.
-    LineLost(io::Error),
-    /// The client is gone and the line takes none of what it had sent.
-    LineStalled,
-    /// No byte either way for the time allowed.
-    Idle(Duration),
-    /// The service stops.
-    Stopped,
+/// What a port's clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// The line's bytes as they are.
+    Raw,
+    /// Telnet with COM port control, by clients with these rights.
+    Telnet(Rights),
 }
 
 /// How many bytes went where.
@@ -75,7 +65,8 @@ pub struct Moved {
 /// `stopped` completes when the service stops, `wanted` when somebody else waits for a line.
 pub async fn run(
     client: &Client,
-    line: &Line,
+    line: &mut Line,
+    protocol: Protocol,
     limits: Limits,
     stopped: impl Future<Output = ()>,
     wanted: impl Future<Output = ()>,
@@ -84,8 +75,11 @@ pub async fn run(
     let now = Instant::now();
     let mut relay = Relay {
         client,
-        line,
         limits,
+        interpreter: None,
+        order: None,
+        order_since: now,
+        undecoded: Vec::new(),
         to_line: Direction::new(),
         to_client: Direction::new(),
         client_closed: false,
@@ -99,18 +93,28 @@ pub async fn run(
     let end = tokio::select! {
         biased;
         () = stopped => End::Stopped,
-        end = relay.until_end(wanted) => end,
+        end = relay.until_end(line, protocol, wanted) => end,
     };
-    relay.finish(&end).await;
+    relay.finish(&end, line).await;
     moved.to_line += relay.to_line.moved;
-    moved.to_client += relay.to_client.moved;
+    moved.to_client += match &relay.interpreter {
+        None => relay.to_client.moved,
+        Some(interpreter) => interpreter.translated(),
+    };
     end
 }
 
 struct Relay<'a> {
     client: &'a Client,
-    line: &'a Line,
     limits: Limits,
+    /// None on a raw port.
+    interpreter: Option<Interpreter>,
+    /// What is to be done before anything more of the client is decoded.
+    order: Option<Order>,
+    /// The last time that data in front of the order moved.
+    order_since: Instant,
+    /// Octets of a telnet client behind the order.
+    undecoded: Vec<u8>,
     to_line: Direction,
     to_client: Direction,
     /// The client has closed its sending side.
@@ -127,49 +131,142 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    async fn until_end(&mut self, wanted: impl Future<Output = ()>) -> End {
-        let client = self.client.socket();
-        let line = self.line.tty();
+    async fn until_end(
+        &mut self,
+        line: &mut Line,
+        protocol: Protocol,
+        wanted: impl Future<Output = ()>,
+    ) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
+        if let Protocol::Telnet(rights) = protocol {
+            let (interpreter, offers) = Interpreter::new(rights);
+            self.interpreter = Some(interpreter);
+            if let Err(end) = self.tell(&offers) {
+                return end;
+            }
+        }
         loop {
-            let due = self.due();
+            let carried_out = match self
+                .until_order(line, alarm.as_mut(), wanted.as_mut())
+                .await
+            {
+                Ok(order) => self.carry_out(order, line),
+                Err(end) => Err(end),
+            };
+            if let Err(end) = carried_out {
+                return end;
+            }
+        }
+    }
+
+    /// Moves bytes until there is an order that is to be carried out now.
+    async fn until_order(
+        &mut self,
+        line: &Line,
+        mut alarm: Pin<&mut Sleep>,
+        mut wanted: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Order, End> {
+        let client = self.client.socket();
+        let tty = line.tty();
+        let mut patience: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = None;
+        loop {
+            if self.order.is_none() && !self.undecoded.is_empty() {
+                let undecoded = std::mem::take(&mut self.undecoded);
+                self.interpret(&undecoded, line)?;
+            }
+            if patience.is_none()
+                && let Some(order) = &self.order
+            {
+                match order.when() {
+                    When::AtOnce => return Ok(self.order.take().expect("just seen")),
+                    When::AfterData if self.to_line.is_clear() => {
+                        patience = Some(Box::pin(line.sent(ORDER_PATIENCE)));
+                    }
+                    When::AfterData => {}
+                    When::After(time) => patience = Some(Box::pin(sleep(time))),
+                }
+            }
+            let due = self.due(line);
             // A time that moved on with the last byte is looked at when it comes, not at each byte.
             if let Some(due) = due
                 && (alarm.is_elapsed() || due < alarm.deadline())
             {
                 alarm.as_mut().reset(due);
             }
-            let step = tokio::select! {
-                ready = client.readable(), if !self.client_closed && self.to_line.is_clear() => {
-                    self.client_turn(ready).await
-                }
-                ready = line.readable(), if self.to_client.is_clear() => self.line_turn(ready).await,
-                ready = line.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready),
-                ready = client.writable(), if !self.to_client.is_clear() => {
-                    self.kept_to_client(ready)
-                }
-                () = &mut alarm, if due.is_some() => self.overdue(),
-                () = &mut wanted, if self.client_closed && !self.wanted => {
-                    self.wanted = true;
-                    Ok(())
-                }
+            let speaks = !self.is_suspended();
+            let heard = if self.may_read_client() {
+                Interest::READABLE | Interest::PRIORITY
+            } else {
+                Interest::PRIORITY
             };
-            if let Err(end) = step {
-                return end;
+            tokio::select! {
+                ready = client.ready(heard), if !self.is_deaf_to_client() => {
+                    self.client_turn(ready, line).await?;
+                }
+                ready = tty.readable(), if speaks && self.to_client.is_clear() => {
+                    self.line_turn(ready).await?;
+                }
+                ready = tty.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready)?,
+                ready = client.writable(), if speaks && !self.to_client.is_clear() => {
+                    self.kept_to_client(ready)?;
+                }
+                () = wait_for(&mut patience), if patience.is_some() => {
+                    return Ok(self.order.take().expect("it was waited for"));
+                }
+                () = &mut alarm, if due.is_some() => {
+                    if let Some(order) = self.overdue(line)? {
+                        return Ok(order);
+                    }
+                }
+                () = &mut wanted, if self.client_closed && !self.wanted => self.wanted = true,
             }
         }
+    }
+
+    /// Whether nothing that the client could send is of use now: not even what is urgent, which on
+    /// a telnet port makes room for what comes behind it.
+    fn is_deaf_to_client(&self) -> bool {
+        let reads = self.may_read_client();
+        let in_vain = self.interpreter.is_none() || has_hung_up(self.client.socket());
+        self.client_closed || self.order.is_some() || !reads && in_vain
+    }
+
+    fn may_read_client(&self) -> bool {
+        match &self.interpreter {
+            None => self.to_line.is_clear(),
+            Some(interpreter) => {
+                (self.to_line.is_clear() || interpreter.in_synch())
+                    && self.to_client.kept() < ANSWERS
+            }
+        }
+    }
+
+    fn is_suspended(&self) -> bool {
+        let interpreter = self.interpreter.as_ref();
+        interpreter.is_some_and(Interpreter::is_suspended)
     }
 
     async fn client_turn(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
+        line: &Line,
     ) -> Result<(), End> {
         let mut ready = ready.map_err(End::ClientLost)?;
-        let line = self.line.tty().get_ref();
-        let read = read(ready.get_inner(), |bytes| {
-            self.to_line.pass(bytes, line).map_err(End::LineLost)
-        });
+        let socket = self.client.socket().get_ref();
+        let urgent = ready.ready().is_priority() && has_urgent_data(socket);
+        if ready.ready().is_priority() {
+            if let Some(interpreter) = &mut self.interpreter {
+                interpreter.synch(urgent);
+            }
+            if !urgent {
+                ready.clear_ready_matching(Ready::PRIORITY);
+            }
+        }
+        if !self.may_read_client() || !ready.ready().is_readable() {
+            return Ok(());
+        }
+        let read = read(socket, |bytes| self.hear(bytes, line));
         match read.map_err(End::ClientLost)? {
             Read::End => {
                 if let Some(error) = self.client_deaf.take() {
@@ -180,12 +277,75 @@ impl Relay<'_> {
             }
             Read::Some { passed, more } => {
                 passed?;
-                self.last_byte = Instant::now();
-                rest(&mut ready, more).await;
+                // A read ends where urgent data begins.
+                rest(&mut ready, more || urgent && has_urgent_data(socket)).await;
             }
             Read::Nothing => ready.clear_ready(),
         }
         Ok(())
+    }
+
+    /// Octets of the client.
+    fn hear(&mut self, bytes: &[u8], line: &Line) -> Result<(), End> {
+        if self.interpreter.is_some() {
+            self.interpret(bytes, line)
+        } else {
+            self.say(bytes, line)
+        }
+    }
+
+    /// What octets of a telnet client mean, up to the first order.
+    fn interpret(&mut self, mut bytes: &[u8], line: &Line) -> Result<(), End> {
+        let Some(interpreter) = &mut self.interpreter else {
+            return Ok(());
+        };
+        let meaning = interpreter.interpret(&mut bytes);
+        self.undecoded = bytes.to_vec();
+        self.order = meaning.order;
+        self.order_since = Instant::now();
+        if !meaning.data.is_empty() {
+            self.say(&meaning.data, line)?;
+        }
+        self.tell(&meaning.answers)
+    }
+
+    /// Data for the line.
+    fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
+        self.last_byte = Instant::now();
+        let passed = self.to_line.pass(data, line.tty().get_ref());
+        passed.map_err(End::LineLost)
+    }
+
+    fn carry_out(&mut self, order: Order, line: &mut Line) -> Result<(), End> {
+        let Some(interpreter) = &mut self.interpreter else {
+            return Ok(());
+        };
+        if order.discards_unsent() {
+            self.to_line.forget();
+        }
+        let (answer, next) = interpreter.carry_out(order, line);
+        self.order = next;
+        self.tell(&answer)
+    }
+
+    /// Octets for a telnet client that the line did not say.
+    fn tell(&mut self, octets: &[u8]) -> Result<(), End> {
+        if octets.is_empty() || self.client_deaf.is_some() {
+            return Ok(());
+        }
+        if self.is_suspended() {
+            self.to_client.keep(octets);
+            // Who asks on and on for answers that it does not want gets them.
+            if self.to_client.kept() >= ANSWERS
+                && let Some(interpreter) = &mut self.interpreter
+            {
+                interpreter.resume();
+            }
+            return Ok(());
+        }
+        self.receipts.expect(Instant::now());
+        let passed = self.to_client.pass(octets, self.client.socket().get_ref());
+        passed.or_else(|error| self.deafened(error))
     }
 
     async fn line_turn(
@@ -194,9 +354,14 @@ impl Relay<'_> {
     ) -> Result<(), End> {
         let mut ready = ready.map_err(End::LineLost)?;
         let client = self.client.socket().get_ref();
-        let read = read(ready.get_inner(), |bytes| match self.client_deaf {
-            Some(_) => Ok(()),
-            None => self.to_client.pass(bytes, client),
+        let read = read(ready.get_inner(), |bytes| {
+            match (&self.client_deaf, &mut self.interpreter) {
+                (Some(_), _) => Ok(()),
+                (None, None) => self.to_client.pass(bytes, client),
+                (None, Some(interpreter)) => {
+                    self.to_client.pass(&interpreter.translate(bytes), client)
+                }
+            }
         });
         match read.map_err(End::LineLost)? {
             // A terminal has no end of file but the loss of its other side.
@@ -214,8 +379,10 @@ impl Relay<'_> {
 
     fn kept_to_line(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<(), End> {
         let written = ready.and_then(|mut ready| self.to_line.pass_kept(&mut ready));
-        if written.map_err(End::LineLost)? > 0 {
+        let written = written.map_err(End::LineLost)?;
+        if written > 0 {
             self.last_byte = Instant::now();
+            self.order_since = self.last_byte;
         }
         Ok(())
     }
@@ -244,85 +411,10 @@ impl Relay<'_> {
         self.client_deaf = Some(error);
         Ok(())
     }
+}
 
-    fn is_stalled(&self) -> bool {
-        !self.to_line.is_clear() || !self.to_client.is_clear()
-    }
-
-    /// Whether the modem has got more of what the kernel keeps for it since the last time: at 300
-    /// baud that can take two minutes, and the answer comes after it.
-    fn is_still_sending(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.unsent, self.line.unsent());
-        self.unsent != before
-    }
-
-    /// When something may have to end, if nothing moves until then.
-    fn due(&self) -> Option<Instant> {
-        let idle = self.limits.idle.map(|limit| self.last_byte + limit);
-        let linger = self.client_closed.then(|| self.last_byte + self.linger());
-        let look = self
-            .is_stalled()
-            .then(|| self.last_byte.max(self.last_look) + self.linger().max(STALL_CHECK));
-        let arrival = self.receipts.due();
-        [idle, linger, look, arrival].into_iter().flatten().min()
-    }
-
-    fn linger(&self) -> Duration {
-        if self.wanted {
-            self.limits.linger.min(LINGER_WHEN_WANTED)
-        } else {
-            self.limits.linger
-        }
-    }
-
-    /// Whether something has ended, now that nothing has moved for so long.
-    fn overdue(&mut self) -> Result<(), End> {
-        let now = Instant::now();
-        if self.receipts.due().is_some_and(|due| due <= now) {
-            let client = self.client.socket().get_ref();
-            self.receipts.look(client, now).map_err(End::ClientLost)?;
-        }
-        if self.client_closed && self.is_still_sending() {
-            self.last_byte = now;
-        }
-        let silent_for = self.last_byte.elapsed();
-        if let Some(limit) = self.limits.idle
-            && silent_for >= limit
-        {
-            return Err(End::Idle(limit));
-        }
-        if silent_for < self.linger() {
-            return Ok(());
-        }
-        let client_gone = self.client_closed || has_hung_up(self.client.socket());
-        if !self.to_line.is_clear() && client_gone {
-            return Err(End::LineStalled);
-        }
-        if self.client_closed {
-            return Err(End::ClientClosed);
-        }
-        if !self.to_client.is_clear() && has_hung_up(self.line.tty()) {
-            return Err(End::LineLost(Errno::EIO.into()));
-        }
-        self.last_look = Instant::now();
-        Ok(())
-    }
-
-    /// Delivers what has been read to whoever is still there, for as long as it is taken.
-    async fn finish(&mut self, end: &End) {
-        let patience = self.limits.linger;
-        let delivery = async {
-            if !matches!(end, End::LineLost(_) | End::LineStalled) {
-                self.to_line.deliver(self.line.tty(), patience).await;
-                self.line.sent(patience).await;
-            }
-            if !matches!(end, End::ClientLost(_)) {
-                self.to_client.deliver(self.client.socket(), patience).await;
-            }
-        };
-        match end {
-            End::Stopped => drop(timeout(STOP_LIMIT, delivery).await),
-            _ => delivery.await,
-        }
+async fn wait_for(patience: &mut Option<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+    if let Some(patience) = patience {
+        patience.await;
     }
 }

@@ -159,6 +159,7 @@ enum Next {
 
 /// One end of a telnet connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is about another thing")]
 pub struct Telnet {
     role: Role,
     us: [Negotiation; TelnetOption::ALL.len()],
@@ -215,10 +216,16 @@ impl Telnet {
         self.say(say, option.code(), side, out);
     }
 
-    /// TCP has urgent data: what comes until the data mark is not for the line (RFC 854, Synch;
-    /// RFC 1123, 3.2.4).
-    pub fn synch(&mut self) {
-        self.synch = true;
+    /// Whether TCP has urgent data that is still to come: until its data mark, nothing is for the
+    /// line (RFC 854, Synch; RFC 1123, 3.2.4).
+    pub fn synch(&mut self, urgent: bool) {
+        self.synch = urgent;
+    }
+
+    /// Whether data is being thrown away.
+    #[must_use]
+    pub fn in_synch(&self) -> bool {
+        self.synch
     }
 
     /// Takes the next event off the front of `input`; nothing if `input` was used up without one.

@@ -39,10 +39,9 @@ impl Negotiation {
         let (next, say) = match *self {
             Self::No if agree => (Self::Yes, Some(Say::Yes)),
             Self::No => (Self::No, Some(Say::No)),
-            Self::Yes | Self::WantYes => (Self::Yes, None),
+            Self::Yes | Self::WantYes | Self::WantNoThenYes => (Self::Yes, None),
             // The other side is in error: asked to have it off, it must say so.
             Self::WantNo => (Self::No, None),
-            Self::WantNoThenYes => (Self::Yes, None),
             Self::WantYesThenNo => (Self::WantNo, Some(Say::No)),
         };
         *self = next;

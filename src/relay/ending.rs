@@ -1,0 +1,160 @@
+//! When a relay ends, and what is still delivered then.
+
+use std::io;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::time::{Instant, timeout};
+
+use super::direction::has_hung_up;
+use super::interpreter::{Interpreter, Order};
+use super::{ORDER_PATIENCE, Relay};
+use crate::com_port::Uart as _;
+use crate::line::Line;
+
+/// How long unsent data may take to leave when the service stops.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long the line must be silent to be given to somebody who waits for it, when its own client
+/// has closed its sending side: most that do so have left.
+const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
+
+/// How often at the most a stalled relay looks whether both sides are still there.
+const STALL_CHECK: Duration = Duration::from_secs(1);
+
+/// The time limits of one relay.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// No byte either way for so long ends the session.
+    pub idle: Option<Duration>,
+    /// How long the line may be silent after the client has closed its sending side, and how long
+    /// either side may take nothing when the other one has gone.
+    pub linger: Duration,
+    /// How long a client may be gone unnoticed.
+    pub keepalive: Duration,
+}
+
+/// Why a relay ended.
+#[derive(Debug)]
+pub enum End {
+    /// The client closed its side, and the line had no more to say.
+    ClientClosed,
+    /// The connection to the client broke.
+    ClientLost(io::Error),
+    /// The line was unplugged or hung up.
+    LineLost(io::Error),
+    /// The client is gone and the line takes none of what it had sent.
+    LineStalled,
+    /// No byte either way for the time allowed.
+    Idle(Duration),
+    /// The service stops.
+    Stopped,
+}
+
+impl Relay<'_> {
+    fn is_stalled(&self) -> bool {
+        !self.to_line.is_clear() || !self.to_client.is_clear()
+    }
+
+    /// Whether the modem has got more of what the kernel keeps for it since the last time: at 300
+    /// baud that can take two minutes, and the answer comes after it.
+    fn is_still_sending(&mut self, line: &Line) -> bool {
+        let before = std::mem::replace(&mut self.unsent, line.unsent());
+        self.unsent != before
+    }
+
+    /// When something may have to end, if nothing moves until then, or is to be looked at.
+    pub(super) fn due(&self, line: &Line) -> Option<Instant> {
+        let idle = self.limits.idle.map(|limit| self.last_byte + limit);
+        let linger = self.client_closed.then(|| self.last_byte + self.linger());
+        let look = self
+            .is_stalled()
+            .then(|| self.last_byte.max(self.last_look) + self.linger().max(STALL_CHECK));
+        let arrival = self.receipts.due();
+        let signals = self.signals_due(line);
+        [idle, linger, look, arrival, signals, self.order_due()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When an order is carried out although the line takes none of the data in front of it.
+    fn order_due(&self) -> Option<Instant> {
+        let stuck = self.order.is_some() && !self.to_line.is_clear();
+        stuck.then(|| self.order_since + ORDER_PATIENCE)
+    }
+
+    fn signals_due(&self, line: &Line) -> Option<Instant> {
+        let interpreter = self.interpreter.as_ref().filter(|_| line.has_signals());
+        interpreter.and_then(Interpreter::look_due)
+    }
+
+    fn linger(&self) -> Duration {
+        if self.wanted {
+            self.limits.linger.min(LINGER_WHEN_WANTED)
+        } else {
+            self.limits.linger
+        }
+    }
+
+    /// Whether something has ended, now that nothing has moved for so long, or an order can wait no
+    /// longer.
+    pub(super) fn overdue(&mut self, line: &Line) -> Result<Option<Order>, End> {
+        let now = Instant::now();
+        if self.receipts.due().is_some_and(|due| due <= now) {
+            let client = self.client.socket().get_ref();
+            self.receipts.look(client, now).map_err(End::ClientLost)?;
+        }
+        if self.signals_due(line).is_some_and(|due| due <= now)
+            && let Some(interpreter) = &mut self.interpreter
+        {
+            let notices = interpreter.look(line, now);
+            self.tell(&notices)?;
+        }
+        if self.order_due().is_some_and(|due| due <= now) {
+            return Ok(self.order.take());
+        }
+        if self.client_closed && self.is_still_sending(line) {
+            self.last_byte = now;
+        }
+        let silent_for = self.last_byte.elapsed();
+        if let Some(limit) = self.limits.idle
+            && silent_for >= limit
+        {
+            return Err(End::Idle(limit));
+        }
+        if silent_for < self.linger() {
+            return Ok(None);
+        }
+        let client_gone = self.client_closed || has_hung_up(self.client.socket());
+        if !self.to_line.is_clear() && client_gone {
+            return Err(End::LineStalled);
+        }
+        if self.client_closed {
+            return Err(End::ClientClosed);
+        }
+        if !self.to_client.is_clear() && has_hung_up(line.tty()) {
+            return Err(End::LineLost(Errno::EIO.into()));
+        }
+        self.last_look = Instant::now();
+        Ok(None)
+    }
+
+    /// Delivers what has been read to whoever is still there, for as long as it is taken.
+    pub(super) async fn finish(&mut self, end: &End, line: &Line) {
+        let patience = self.limits.linger;
+        let delivery = async {
+            if !matches!(end, End::LineLost(_) | End::LineStalled) {
+                self.to_line.deliver(line.tty(), patience).await;
+                line.sent(patience).await;
+            }
+            if !matches!(end, End::ClientLost(_)) {
+                self.to_client.deliver(self.client.socket(), patience).await;
+            }
+        };
+        match end {
+            End::Stopped => drop(timeout(STOP_LIMIT, delivery).await),
+            _ => delivery.await,
+        }
+    }
+}
