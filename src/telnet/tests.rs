@@ -198,7 +198,7 @@ fn a_command_may_be_cut_anywhere() {
 #[test]
 fn after_urgent_data_nothing_but_commands_is_taken_until_the_data_mark() {
     let mut end = End::offering();
-    end.telnet.synch();
+    end.telnet.synch(true);
     end.expect(
         &[b'a', IAC, IAC, b'\r', IAC, BRK, b'b', IAC, DO, 6],
         &[Heard::Break],
@@ -215,4 +215,16 @@ fn after_urgent_data_nothing_but_commands_is_taken_until_the_data_mark() {
     );
     end.expect(&[b'e', IAC, DM, b'f'], &[data(b"f")], &[]);
     end.expect(&[b'g', IAC, DM, b'h'], &[data(b"gh")], &[]);
+}
+
+#[test]
+fn a_data_mark_that_does_not_come_is_not_waited_for_when_nothing_is_urgent() {
+    let mut end = End::new(Role::Server);
+    assert!(!end.telnet.in_synch());
+    end.telnet.synch(true);
+    end.expect(b"a", &[], &[]);
+    assert!(end.telnet.in_synch());
+    end.telnet.synch(false);
+    end.expect(b"b", &[data(b"b")], &[]);
+    assert!(!end.telnet.in_synch());
 }

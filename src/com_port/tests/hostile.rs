@@ -23,7 +23,7 @@ impl Random {
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        usize::try_from((self.next() >> 32) * limit as u64 >> 32).expect("less than the limit")
+        usize::try_from(((self.next() >> 32) * limit as u64) >> 32).expect("less than the limit")
     }
 }
 

@@ -128,8 +128,8 @@ proptest! {
         let mut ends = [(); 2].map(|()| if offers { End::offering() } else { End::binary() });
         let [whole, cut] = &mut ends;
         if synch {
-            whole.telnet.synch();
-            cut.telnet.synch();
+            whole.telnet.synch(true);
+            cut.telnet.synch(true);
         }
         whole.hear(&input);
         hear_in_pieces(cut, &input, &cuts);
@@ -272,7 +272,7 @@ proptest! {
                     Step::Wish(end, TelnetOption::Binary, side, on)
                 }),
                 2 => deliveries(),
-                2 => text().prop_map(|text| Step::Send(text)),
+                2 => text().prop_map(Step::Send),
             ],
             0..60,
         ),
