@@ -5,6 +5,8 @@
 
 mod control;
 mod message;
+#[cfg(test)]
+mod tests;
 mod uart;
 
 pub use control::{Control, Rights};

@@ -8,6 +8,8 @@
 //! and, as far as agreeing to it goes, COM-PORT-OPTION (RFC 2217); everything else is refused.
 
 mod negotiation;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use memchr::{memchr, memchr2};
 
@@ -38,7 +40,7 @@ pub mod octet {
     /// Interpret as command.
     pub const IAC: u8 = 255;
 }
-use octet::{AYT, BRK, DM, DO, DONT, IAC, SB, SE, WILL, WONT};
+use octet::{AYT, BRK, DM, DO, DONT, IAC, NOP, SB, SE, WILL, WONT};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -171,8 +173,8 @@ pub struct Telnet {
     synch: bool,
     /// The subnegotiation that is open; its first octet is the option.
     content: Vec<u8>,
-    /// It is longer than anything that is understood.
-    overlong: bool,
+    /// It is longer than anything that is understood, or broken, and will be thrown away.
+    spoiled: bool,
 }
 
 impl Telnet {
@@ -188,7 +190,7 @@ impl Telnet {
             cr_went: false,
             synch: false,
             content: Vec::new(),
-            overlong: false,
+            spoiled: false,
         }
     }
 
@@ -296,7 +298,7 @@ impl Telnet {
             WILL | WONT | DO | DONT => self.next = Next::Option(octet),
             SB => {
                 self.content.clear();
-                self.overlong = false;
+                self.spoiled = false;
                 self.next = Next::Content;
             }
             BRK => return Some(Event::Break),
@@ -337,7 +339,7 @@ impl Telnet {
         if on == before {
             return None;
         }
-        if option == TelnetOption::Binary {
+        if on && option == TelnetOption::Binary {
             // Whoever agreed to take data as it is has no use for a mate of the CR before.
             match side {
                 Side::Us => self.cr_went = false,
@@ -358,8 +360,8 @@ impl Telnet {
     }
 
     fn keep(&mut self, content: &[u8]) {
-        self.overlong |= self.content.len() + content.len() > LONGEST_CONTENT;
-        if !self.overlong {
+        self.spoiled |= self.content.len() + content.len() > LONGEST_CONTENT;
+        if !self.spoiled {
             self.content.extend_from_slice(content);
         }
     }
@@ -376,22 +378,32 @@ impl Telnet {
                 *input = &input[1..];
                 self.next = Next::Data;
                 let content = std::mem::take(&mut self.content);
-                let (&code, content) = content.split_first().filter(|_| !self.overlong)?;
+                let (&code, content) = content.split_first().filter(|_| !self.spoiled)?;
                 let option = TelnetOption::of_code(code)?;
                 let agreed = self.is_on(option, Side::Us) || self.is_on(option, Side::Them);
                 agreed.then(|| Event::Subnegotiation(option, content.to_vec()))
             }
             // RFC 855 has only these two. Whoever sends another command has forgotten the end.
-            _ => {
+            NOP.. => {
                 self.content = Vec::new();
                 self.command(octet, input)
+            }
+            // No command, but an octet 0xFF that was not doubled. Its end is still to come, and what
+            // stands before that is no data.
+            _ => {
+                *input = &input[1..];
+                self.next = Next::Content;
+                self.spoiled = true;
+                None
             }
         }
     }
 
     /// Encodes data for the other side.
     pub fn send(&mut self, mut data: &[u8], out: &mut Vec<u8>) {
-        let binary = self.is_on(TelnetOption::Binary, Side::Us);
+        // RFC 854: an option changes where its command stands in the stream. Behind our WONT the other
+        // side no longer takes data as it is, before it can have answered.
+        let binary = self.us[TelnetOption::Binary as usize] == Negotiation::Yes;
         while let Some(&first) = data.first() {
             if std::mem::take(&mut self.cr_went) && first != LF {
                 out.push(NUL);
