@@ -132,11 +132,7 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    async fn until_end(
-        &mut self,
-        line: &mut Line,
-        wanted: impl Future<Output = ()>,
-    ) -> End {
+    async fn until_end(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
         loop {
