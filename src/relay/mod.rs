@@ -6,7 +6,7 @@
 //! the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
 //! another by one turn at the most.
 //!
-//! On a telnet port an [`interpreter`] stands in between. What it makes of a turn are data, answers
+//! On a telnet port an interpreter stands in between. What it makes of a turn are data, answers
 //! and at most one order; an order that changes the line waits until the data in front of it has
 //! left, and what comes behind it waits undecoded, as nothing more is read from the client.
 
