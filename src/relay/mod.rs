@@ -173,7 +173,7 @@ impl Relay<'_> {
                 alarm.as_mut().reset(due);
             }
             let speaks = !self.is_suspended();
-            let heard = if self.may_read_client() {
+            let heard = if self.takes_data() {
                 Interest::READABLE | Interest::PRIORITY
             } else {
                 Interest::PRIORITY
@@ -202,21 +202,24 @@ impl Relay<'_> {
         }
     }
 
-    /// Whether nothing that the client could send is of use now: not even what is urgent, which on
-    /// a telnet port makes room for what comes behind it.
+    /// Whether nothing that the client could send is of use now.
     fn is_deaf_to_client(&self) -> bool {
-        let in_vain = || self.interpreter.is_none() || has_hung_up(self.client.socket());
-        self.client_closed || self.order.is_some() || !self.may_read_client() && in_vain()
+        let has_no_room = match &self.interpreter {
+            None => !self.takes_data(),
+            // What is urgent makes room: it may be all that is listened for, but for a connection
+            // that is closed, which nothing would ever clear.
+            Some(_) => {
+                self.to_client.kept() >= ANSWERS
+                    || !self.takes_data() && has_hung_up(self.client.socket())
+            }
+        };
+        self.client_closed || self.order.is_some() || has_no_room
     }
 
-    fn may_read_client(&self) -> bool {
-        match &self.interpreter {
-            None => self.to_line.is_clear(),
-            Some(interpreter) => {
-                (self.to_line.is_clear() || interpreter.in_synch())
-                    && self.to_client.kept() < ANSWERS
-            }
-        }
+    /// Whether there is room for data of the client, or none is needed.
+    fn takes_data(&self) -> bool {
+        let in_synch = self.interpreter.as_ref().is_some_and(Interpreter::in_synch);
+        self.to_line.is_clear() || in_synch
     }
 
     async fn client_turn(
@@ -233,7 +236,7 @@ impl Relay<'_> {
         } else if priority {
             ready.clear_ready_matching(Ready::PRIORITY);
         }
-        if !self.may_read_client() || !ready.ready().is_readable() {
+        if !self.takes_data() || !ready.ready().is_readable() {
             return Ok(());
         }
         let read = read(socket, |bytes| self.hear(bytes, line));
