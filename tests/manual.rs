@@ -361,3 +361,49 @@ fn every_configuration_shown_is_free_of_mistakes() {
     }
     assert!(count >= 5, "only {count} configurations found");
 }
+
+/// Every file below a directory.
+fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn each_test_that_the_readme_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = String::new();
+    for directory in ["src/com_port", "tests/it"] {
+        for file in files_below(&root.join(directory)) {
+            sources += &fs::read_to_string(file).unwrap();
+        }
+    }
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let section = readme
+        .split("## Programs that want a COM port")
+        .nth(1)
+        .unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let names = section.split('`').skip(1).step_by(2);
+    let mut named = 0;
+    // A sentence has at least four words.
+    for name in names.filter(|name| name.matches('_').count() >= 3) {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "{name} is no test"
+        );
+        named += 1;
+    }
+    assert!(
+        named > 13,
+        "each of the commands 0 to 12 has a test of its own"
+    );
+}
