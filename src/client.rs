@@ -163,6 +163,11 @@ impl Client {
         Ok(Client { socket, peer })
     }
 
+    /// Says `words` to a client that waits. One who does not listen misses them.
+    pub fn mention(&self, words: &str) {
+        let _ = self.socket.get_ref().send(words.as_bytes());
+    }
+
     /// Says `words`, then closes so that they arrive: a socket closed with unread input resets the
     /// connection, and the reset overtakes the words (RFC 1122, 4.2.2.13).
     pub async fn part_with(self, words: &[u8]) {

@@ -18,7 +18,7 @@ use crate::board::Board;
 use crate::claim::LockDirectory;
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Serve};
-use crate::config::{self, AllowList, Config, Endpoint, Host};
+use crate::config::{self, AllowList, Config, Endpoint, Host, Instance};
 use crate::demo::{self, EmulatedModems};
 use crate::exit_code;
 use crate::journal;
@@ -266,7 +266,7 @@ fn serve_one(
 ) -> Result<(), Failure> {
     let privileges = plan(&config.server)?;
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
-    let port = Port::new(settings, admission, locks.into());
+    let port = Port::new(settings, Instance::PerConnection, admission, locks.into());
     let board = Board::default();
     block_on(async {
         let (stop, stopped) = watch::channel(false);

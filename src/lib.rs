@@ -9,12 +9,13 @@
 //! | [`activation`], [`listen`] | the sockets: handed in by systemd or inetd, or bound by hand |
 //! | [`server`] | accepts, gives each client a task; stop, reload, idle exit |
 //! | [`client`], [`port`] | who came, and to what |
-//! | [`session`] | one client's life: the next five in their order |
+//! | [`session`] | one client's life: the next six in their order |
 //! | [`access`] | may they use this port? |
 //! | [`pool`], [`claim`] | which line, and the locks that make it ours |
 //! | [`mod@line`] | open, set up, read back, hang up, restore |
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
+//! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`control`] | `modemctl` |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
@@ -25,8 +26,10 @@
 //! A byte of a client: the kernel wakes the event loop (one thread, all sessions), the session's
 //! [`relay`] reads it into the one buffer that all share and writes it to the line in the same turn;
 //! what the line does not take is kept, and nothing more is read from this client until it does.
+//! On a telnet port it goes through [`telnet`] in between; what [`com_port`] is asked there acts on
+//! the line in its place among the bytes.
 //!
-//! Everything that parses ([`config`], [`at`]) is sans-IO; nothing below [`session`] knows of
+//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`]) is sans-IO; nothing below [`session`] knows of
 //! systemd.
 
 pub mod access;

@@ -1,11 +1,12 @@
 //! The lines of one port, and who gets which.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
@@ -34,7 +35,10 @@ pub struct Pool {
     failed: RefCell<Vec<(PathBuf, Instant)>>,
     /// Whose turn it is; tokio's mutex is handed on in the order of asking.
     turn: Mutex<()>,
-    waiting: Cell<usize>,
+    /// The numbers of those who wait, in the order of asking.
+    queue: RefCell<VecDeque<u64>>,
+    /// Somebody left the queue.
+    moved_up: Notify,
     lingering: Cell<usize>,
     /// A line of ours became free.
     freed: Notify,
@@ -85,7 +89,8 @@ impl Pool {
             locks,
             failed: RefCell::default(),
             turn: Mutex::new(()),
-            waiting: Cell::new(0),
+            queue: RefCell::default(),
+            moved_up: Notify::new(),
             lingering: Cell::new(0),
             freed: Notify::new(),
             wanted: Notify::new(),
@@ -100,7 +105,9 @@ impl Pool {
 
     /// Gets a line: the first one that can be had, now or, with [`Busy::Wait`], when its turn
     /// comes. Dropping the future gives up the place in the queue.
-    pub async fn acquire(&self, busy: Busy) -> Result<Line, NoLine> {
+    ///
+    /// Who has to wait is `told` the place in the queue, from 1, and each new one.
+    pub async fn acquire(&self, busy: Busy, mut told: impl FnMut(usize)) -> Result<Line, NoLine> {
         let patience = match busy {
             Busy::Wait(limit) => limit,
             Busy::Refuse => match self.try_all() {
@@ -110,21 +117,49 @@ impl Pool {
             },
         };
         let deadline = Instant::now() + patience;
-        let _place = Count::up(&self.waiting);
-        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else {
+        let place = Place::at_the_end(self);
+        let turn = match self.turn.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => timeout_at(deadline, self.my_turn(&place, &mut told)).await,
+        };
+        let Ok(_turn) = turn else {
             return Err(NoLine::Busy(Vec::new()));
         };
+        let mut told = Some(told);
         loop {
             let freed = self.freed.notified();
             let refusal = match self.try_all() {
                 Err(refusal @ NoLine::Busy(_)) => refusal,
                 result => return result,
             };
+            if let Some(mut told) = told.take() {
+                told(1);
+            }
             self.wanted.notify_waiters();
             if Instant::now() >= deadline {
                 return Err(refusal);
             }
             let _ = timeout_at(deadline, timeout(LOOK_AGAIN, freed)).await;
+        }
+    }
+
+    /// Waits until all who were there before have a line or have left.
+    async fn my_turn(&self, place: &Place<'_>, told: &mut impl FnMut(usize)) -> MutexGuard<'_, ()> {
+        let turn = self.turn.lock();
+        tokio::pin!(turn);
+        let mut known = None;
+        loop {
+            let moved_up = self.moved_up.notified();
+            let number = place.number();
+            // The first in the queue is told when there is no line either.
+            if number > 1 && known.replace(number) != Some(number) {
+                told(number);
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return turn,
+                () = moved_up => {}
+            }
         }
     }
 
@@ -186,11 +221,43 @@ impl Pool {
         let _lingering = Count::up(&self.lingering);
         loop {
             let wanted = self.wanted.notified();
-            if self.waiting.get() > 0 {
+            if !self.queue.borrow().is_empty() {
                 return;
             }
             wanted.await;
         }
+    }
+}
+
+/// A place in the queue, until it is dropped.
+struct Place<'a> {
+    pool: &'a Pool,
+    ticket: u64,
+}
+
+impl<'a> Place<'a> {
+    fn at_the_end(pool: &'a Pool) -> Self {
+        let mut queue = pool.queue.borrow_mut();
+        let ticket = queue.back().map_or(0, |last| last + 1);
+        queue.push_back(ticket);
+        Place { pool, ticket }
+    }
+
+    /// From 1.
+    fn number(&self) -> usize {
+        let queue = self.pool.queue.borrow();
+        1 + queue
+            .iter()
+            .take_while(|other| **other < self.ticket)
+            .count()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut queue = self.pool.queue.borrow_mut();
+        queue.retain(|ticket| *ticket != self.ticket);
+        self.pool.moved_up.notify_waiters();
     }
 }
 

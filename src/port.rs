@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::access::Admission;
 use crate::claim::LockDirectory;
 use crate::com_port::Rights;
-use crate::config::{self, Busy};
+use crate::config::{self, Busy, Instance};
 use crate::pool::Pool;
 use crate::relay::{Limits, Protocol};
 
@@ -21,6 +21,8 @@ pub struct Port {
     pub pool: Pool,
     /// What its clients speak.
     pub protocol: Protocol,
+    /// Whether this process serves all its clients, or one of them.
+    pub instance: Instance,
     /// What happens when all lines are in use.
     pub busy: Busy,
     /// What ends a session that nobody ends.
@@ -32,7 +34,12 @@ pub struct Port {
 impl Port {
     /// Puts a configured port into service.
     #[must_use]
-    pub fn new(settings: &config::Port, admission: Admission, locks: Rc<LockDirectory>) -> Port {
+    pub fn new(
+        settings: &config::Port,
+        instance: Instance,
+        admission: Admission,
+        locks: Rc<LockDirectory>,
+    ) -> Port {
         Port {
             name: settings.name.clone(),
             admission,
@@ -44,6 +51,7 @@ impl Port {
                     max_baud: settings.max_baud,
                 }),
             },
+            instance,
             busy: settings.busy,
             limits: Limits {
                 idle: settings.idle_timeout,

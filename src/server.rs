@@ -23,7 +23,7 @@ use crate::activation::Listener;
 use crate::board::Board;
 use crate::claim::LockDirectory;
 use crate::client::Client;
-use crate::config::{self, Config, Endpoint};
+use crate::config::{self, Config, Endpoint, Instance};
 use crate::journal;
 use crate::listen;
 use crate::notify;
@@ -171,7 +171,12 @@ impl Server {
                 _ => {
                     let listed = || Admission::Listed(settings.allow.clone());
                     let admission = self.service.admission.clone().unwrap_or_else(listed);
-                    Rc::new(Port::new(settings, admission, Rc::clone(&locks)))
+                    Rc::new(Port::new(
+                        settings,
+                        Instance::Shared,
+                        admission,
+                        Rc::clone(&locks),
+                    ))
                 }
             };
             (settings.name.clone(), (settings.clone(), port))

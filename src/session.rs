@@ -11,12 +11,12 @@ use tracing::{info, warn};
 use crate::access::admit;
 use crate::board::Board;
 use crate::client::{Client, Peer};
-use crate::config::{Busy, display_duration};
+use crate::config::{Busy, Instance, display_duration};
 use crate::journal;
 use crate::line::Line;
 use crate::pool::NoLine;
 use crate::port::Port;
-use crate::relay::{self, End, Moved};
+use crate::relay::{self, End, Moved, Protocol};
 
 /// Becomes true when the service stops.
 pub type Stop = watch::Receiver<bool>;
@@ -89,9 +89,17 @@ pub async fn run<E>(
 async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Line)> {
     let peer = client.peer();
     let waits = matches!(port.busy, Busy::Wait(_));
+    let in_words = matches!(port.protocol, Protocol::Telnet(_));
+    let mut told = false;
+    let place = |number| {
+        if waits && in_words {
+            client.mention(&words_of_place(number, port.instance, told));
+            told = true;
+        }
+    };
     let line = tokio::select! {
         biased;
-        line = port.pool.acquire(port.busy) => line,
+        line = port.pool.acquire(port.busy, place) => line,
         () = stopped(stop) => return None,
         () = client.gone(), if waits => {
             info!(
@@ -105,7 +113,12 @@ async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Li
     };
     let refusal = match line {
         Ok(line) if waits => match client.watched_anew() {
-            Ok(client) => return Some((client, line)),
+            Ok(client) => {
+                if told {
+                    client.mention("You have a modem now.\r\n");
+                }
+                return Some((client, line));
+            }
             Err(error) => {
                 warn!("{}: {peer} cannot be served: {error}", port.name);
                 drop(line);
@@ -117,6 +130,10 @@ async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Li
         Err(refusal) => refusal,
     };
     let (words, reason) = match &refusal {
+        NoLine::Busy(_) if in_words => (
+            "\r\nAll modems are busy. Please try again later.\r\n".to_owned(),
+            "busy",
+        ),
         NoLine::Busy(_) => ("\r\nBUSY\r\n".to_owned(), "busy"),
         NoLine::Broken(_) => (
             format!("\r\nERROR: no modem here works: {refusal}\r\n"),
@@ -133,6 +150,17 @@ async fn get_line(client: Client, port: &Port, stop: Stop) -> Option<(Client, Li
     );
     client.part_with(words.as_bytes()).await;
     None
+}
+
+/// What a person who waits is told. An instance of its own does not know who else waits.
+fn words_of_place(number: usize, instance: Instance, told: bool) -> String {
+    match instance {
+        Instance::PerConnection => "\r\nAll modems are busy. Please wait.\r\n".to_owned(),
+        Instance::Shared if told => format!("You are number {number} in the queue.\r\n"),
+        Instance::Shared => format!(
+            "\r\nAll modems are busy. You are number {number} in the queue. Please wait.\r\n"
+        ),
+    }
 }
 
 /// What the journal will say of a session, however it ends.

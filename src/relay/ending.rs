@@ -6,9 +6,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tokio::time::{Instant, timeout};
 
+use super::Relay;
 use super::direction::has_hung_up;
 use super::interpreter::{Interpreter, Order};
-use super::{ORDER_PATIENCE, Relay};
+use super::orders::ORDER_PATIENCE;
 use crate::com_port::Uart as _;
 use crate::line::Line;
 
@@ -84,9 +85,10 @@ impl Relay<'_> {
         stuck.then(|| self.order_since + ORDER_PATIENCE)
     }
 
+    /// When to look for signals that have changed: for a client who can hear of it.
     fn signals_due(&self, line: &Line) -> Option<Instant> {
-        let interpreter = self.interpreter.as_ref().filter(|_| line.has_signals());
-        interpreter.and_then(Interpreter::look_due)
+        let due = self.interpreter.as_ref().and_then(Interpreter::look_due);
+        due.filter(|_| line.has_signals() && self.to_client.is_clear())
     }
 
     fn linger(&self) -> Duration {

@@ -6,41 +6,34 @@
 //! the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
 //! another by one turn at the most.
 //!
-//! On a telnet port an [`interpreter`] stands in between. What it makes of a turn are data, answers
+//! On a telnet port an interpreter stands in between. What it makes of a turn are data, answers
 //! and at most one order; an order that changes the line waits until the data in front of it has
 //! left, and what comes behind it waits undecoded, as nothing more is read from the client.
 
 mod direction;
 mod ending;
 mod interpreter;
+mod orders;
 mod receipts;
 
 use std::io;
 use std::pin::Pin;
-use std::time::Duration;
 
 use nix::errno::Errno;
 use socket2::Socket;
 use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::io::{Interest, Ready};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::task::yield_now;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::client::{Client, has_urgent_data};
 use crate::com_port::Rights;
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
-use interpreter::{Interpreter, Order, When};
+use interpreter::{Interpreter, Order};
+use orders::{ANSWERS, Patience, over};
 use receipts::Receipts;
-
-/// How long a line may take nothing until an order is carried out although data in front of it has
-/// not left: the order may be the way out (another flow control), and clients wait 3 s for an
-/// answer.
-const ORDER_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How much may wait for a telnet client until nothing more is read from it: the data of one turn,
-/// and the answers to what it asks without reading them.
-const ANSWERS: usize = 16 * 1024;
 
 /// What a port's clients speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +66,17 @@ pub async fn run(
     moved: &mut Moved,
 ) -> End {
     let now = Instant::now();
+    let (interpreter, offers) = match protocol {
+        Protocol::Raw => (None, Vec::new()),
+        Protocol::Telnet(rights) => {
+            let (interpreter, offers) = Interpreter::new(rights);
+            (Some(interpreter), offers)
+        }
+    };
     let mut relay = Relay {
         client,
         limits,
-        interpreter: None,
+        interpreter,
         order: None,
         order_since: now,
         undecoded: Vec::new(),
@@ -90,10 +90,11 @@ pub async fn run(
         last_look: now,
         unsent: 0,
     };
+    relay.to_client.keep(&offers);
     let end = tokio::select! {
         biased;
         () = stopped => End::Stopped,
-        end = relay.until_end(line, protocol, wanted) => end,
+        end = relay.until_end(line, wanted) => end,
     };
     relay.finish(&end, line).await;
     moved.to_line += relay.to_line.moved;
@@ -131,21 +132,9 @@ struct Relay<'a> {
 }
 
 impl Relay<'_> {
-    async fn until_end(
-        &mut self,
-        line: &mut Line,
-        protocol: Protocol,
-        wanted: impl Future<Output = ()>,
-    ) -> End {
+    async fn until_end(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
-        if let Protocol::Telnet(rights) = protocol {
-            let (interpreter, offers) = Interpreter::new(rights);
-            self.interpreter = Some(interpreter);
-            if let Err(end) = self.tell(&offers) {
-                return end;
-            }
-        }
         loop {
             let carried_out = match self
                 .until_order(line, alarm.as_mut(), wanted.as_mut())
@@ -157,6 +146,8 @@ impl Relay<'_> {
             if let Err(end) = carried_out {
                 return end;
             }
+            // A segment full of orders is many turns.
+            yield_now().await;
         }
     }
 
@@ -169,23 +160,10 @@ impl Relay<'_> {
     ) -> Result<Order, End> {
         let client = self.client.socket();
         let tty = line.tty();
-        let mut patience: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = None;
+        let mut patience: Patience<'_> = None;
         loop {
-            if self.order.is_none() && !self.undecoded.is_empty() {
-                let undecoded = std::mem::take(&mut self.undecoded);
-                self.interpret(&undecoded, line)?;
-            }
-            if patience.is_none()
-                && let Some(order) = &self.order
-            {
-                match order.when() {
-                    When::AtOnce => return Ok(self.order.take().expect("just seen")),
-                    When::AfterData if self.to_line.is_clear() => {
-                        patience = Some(Box::pin(line.sent(ORDER_PATIENCE)));
-                    }
-                    When::AfterData => {}
-                    When::After(time) => patience = Some(Box::pin(sleep(time))),
-                }
+            if let Some(order) = self.order_now(line, &mut patience)? {
+                return Ok(order);
             }
             let due = self.due(line);
             // A time that moved on with the last byte is looked at when it comes, not at each byte.
@@ -211,7 +189,7 @@ impl Relay<'_> {
                 ready = client.writable(), if speaks && !self.to_client.is_clear() => {
                     self.kept_to_client(ready)?;
                 }
-                () = wait_for(&mut patience), if patience.is_some() => {
+                () = over(&mut patience), if patience.is_some() => {
                     return Ok(self.order.take().expect("it was waited for"));
                 }
                 () = &mut alarm, if due.is_some() => {
@@ -227,9 +205,8 @@ impl Relay<'_> {
     /// Whether nothing that the client could send is of use now: not even what is urgent, which on
     /// a telnet port makes room for what comes behind it.
     fn is_deaf_to_client(&self) -> bool {
-        let reads = self.may_read_client();
-        let in_vain = self.interpreter.is_none() || has_hung_up(self.client.socket());
-        self.client_closed || self.order.is_some() || !reads && in_vain
+        let in_vain = || self.interpreter.is_none() || has_hung_up(self.client.socket());
+        self.client_closed || self.order.is_some() || !self.may_read_client() && in_vain()
     }
 
     fn may_read_client(&self) -> bool {
@@ -242,11 +219,6 @@ impl Relay<'_> {
         }
     }
 
-    fn is_suspended(&self) -> bool {
-        let interpreter = self.interpreter.as_ref();
-        interpreter.is_some_and(Interpreter::is_suspended)
-    }
-
     async fn client_turn(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
@@ -254,14 +226,12 @@ impl Relay<'_> {
     ) -> Result<(), End> {
         let mut ready = ready.map_err(End::ClientLost)?;
         let socket = self.client.socket().get_ref();
-        let urgent = ready.ready().is_priority() && has_urgent_data(socket);
-        if ready.ready().is_priority() {
-            if let Some(interpreter) = &mut self.interpreter {
-                interpreter.synch(urgent);
-            }
-            if !urgent {
-                ready.clear_ready_matching(Ready::PRIORITY);
-            }
+        let priority = ready.ready().is_priority();
+        let mut urgent = priority && has_urgent_data(socket);
+        if urgent {
+            self.synch(true);
+        } else if priority {
+            ready.clear_ready_matching(Ready::PRIORITY);
         }
         if !self.may_read_client() || !ready.ready().is_readable() {
             return Ok(());
@@ -278,7 +248,11 @@ impl Relay<'_> {
             Read::Some { passed, more } => {
                 passed?;
                 // A read ends where urgent data begins.
-                rest(&mut ready, more || urgent && has_urgent_data(socket)).await;
+                if urgent && !has_urgent_data(socket) {
+                    urgent = false;
+                    self.synch(false);
+                }
+                rest(&mut ready, more || urgent).await;
             }
             Read::Nothing => ready.clear_ready(),
         }
@@ -294,58 +268,11 @@ impl Relay<'_> {
         }
     }
 
-    /// What octets of a telnet client mean, up to the first order.
-    fn interpret(&mut self, mut bytes: &[u8], line: &Line) -> Result<(), End> {
-        let Some(interpreter) = &mut self.interpreter else {
-            return Ok(());
-        };
-        let meaning = interpreter.interpret(&mut bytes);
-        self.undecoded = bytes.to_vec();
-        self.order = meaning.order;
-        self.order_since = Instant::now();
-        if !meaning.data.is_empty() {
-            self.say(&meaning.data, line)?;
-        }
-        self.tell(&meaning.answers)
-    }
-
     /// Data for the line.
     fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
         self.last_byte = Instant::now();
         let passed = self.to_line.pass(data, line.tty().get_ref());
         passed.map_err(End::LineLost)
-    }
-
-    fn carry_out(&mut self, order: Order, line: &mut Line) -> Result<(), End> {
-        let Some(interpreter) = &mut self.interpreter else {
-            return Ok(());
-        };
-        if order.discards_unsent() {
-            self.to_line.forget();
-        }
-        let (answer, next) = interpreter.carry_out(order, line);
-        self.order = next;
-        self.tell(&answer)
-    }
-
-    /// Octets for a telnet client that the line did not say.
-    fn tell(&mut self, octets: &[u8]) -> Result<(), End> {
-        if octets.is_empty() || self.client_deaf.is_some() {
-            return Ok(());
-        }
-        if self.is_suspended() {
-            self.to_client.keep(octets);
-            // Who asks on and on for answers that it does not want gets them.
-            if self.to_client.kept() >= ANSWERS
-                && let Some(interpreter) = &mut self.interpreter
-            {
-                interpreter.resume();
-            }
-            return Ok(());
-        }
-        self.receipts.expect(Instant::now());
-        let passed = self.to_client.pass(octets, self.client.socket().get_ref());
-        passed.or_else(|error| self.deafened(error))
     }
 
     async fn line_turn(
@@ -410,11 +337,5 @@ impl Relay<'_> {
         }
         self.client_deaf = Some(error);
         Ok(())
-    }
-}
-
-async fn wait_for(patience: &mut Option<Pin<Box<dyn Future<Output = ()> + '_>>>) {
-    if let Some(patience) = patience {
-        patience.await;
     }
 }

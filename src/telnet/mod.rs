@@ -8,12 +8,14 @@
 //! and, as far as agreeing to it goes, COM-PORT-OPTION (RFC 2217); everything else is refused.
 
 mod negotiation;
+mod option;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use memchr::{memchr, memchr2};
 
 use negotiation::{Negotiation, Say};
+pub use option::{Role, Side, TelnetOption};
 
 /// The octets of RFC 854 that stand behind an IAC, and IAC.
 pub mod octet {
@@ -52,73 +54,6 @@ const TIMING_MARK: u8 = 6;
 /// The longest content of a subnegotiation that is kept. COM port control needs 6 octets, and room
 /// for a signature.
 const LONGEST_CONTENT: usize = 256;
-
-/// An option that is spoken here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TelnetOption {
-    /// Eight-bit data as it is, without the line ends of the network virtual terminal (RFC 856).
-    Binary,
-    /// The server echoes (RFC 857): a modem does that itself.
-    Echo,
-    /// No GO AHEAD (RFC 858); together with ECHO a person's client sends each character at once.
-    SuppressGoAhead,
-    /// COM port control (RFC 2217).
-    ComPort,
-}
-
-impl TelnetOption {
-    const ALL: [TelnetOption; 4] = [
-        TelnetOption::Binary,
-        TelnetOption::Echo,
-        TelnetOption::SuppressGoAhead,
-        TelnetOption::ComPort,
-    ];
-
-    /// Its number.
-    #[must_use]
-    pub const fn code(self) -> u8 {
-        match self {
-            TelnetOption::Binary => 0,
-            TelnetOption::Echo => 1,
-            TelnetOption::SuppressGoAhead => 3,
-            TelnetOption::ComPort => 44,
-        }
-    }
-
-    fn of_code(code: u8) -> Option<TelnetOption> {
-        Self::ALL.into_iter().find(|option| option.code() == code)
-    }
-}
-
-/// Whose option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// We do it: we say WILL, the other side DO.
-    Us,
-    /// The other side does it: we say DO, it says WILL.
-    Them,
-}
-
-/// Which end of the connection this is, and so what is agreed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The one with the line: it echoes, and takes COM port commands.
-    Server,
-    /// The one who uses it.
-    Client,
-}
-
-impl Role {
-    fn agrees(self, option: TelnetOption, side: Side) -> bool {
-        match option {
-            TelnetOption::Binary | TelnetOption::SuppressGoAhead | TelnetOption::ComPort => true,
-            TelnetOption::Echo => {
-                (self, side) == (Role::Server, Side::Us)
-                    || (self, side) == (Role::Client, Side::Them)
-            }
-        }
-    }
-}
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Started by systemd's own activation tool, with sockets under names.
 
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -231,6 +232,26 @@ fn an_instance_that_could_serve_several_ports_is_told_which() {
     assert_talks(&mut connect_when_up(number), &two);
     server.logged("two: 127.0.0.1:");
     assert_eq!(one.read_now(), b"");
+}
+
+#[test]
+fn an_instance_knows_no_place_in_a_queue_that_it_does_not_see() {
+    if !have(&["systemd-socket-activate"]) {
+        return;
+    }
+    let (scratch, modem, number) = (Scratch::new(), Modem::new(), free_port());
+    let more = "protocol = \"telnet\"\nbusy = \"wait\"\n";
+    let program = configured(&scratch, &(port("modem", &modem) + more));
+    let listen = format!("--listen=127.0.0.1:{number}");
+    let _server = activated(&["--accept", &listen], &program);
+    let mut first = connect_when_up(number);
+    first.write_all(b"anna").unwrap();
+    modem.expect(b"anna");
+    for _ in 0..2 {
+        let mut waits = connect(first.peer_addr().unwrap());
+        let told = read_until(&mut waits, b"wait.\r\n");
+        assert_eq!(told, b"\r\nAll modems are busy. Please wait.\r\n");
+    }
 }
 
 #[test]

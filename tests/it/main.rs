@@ -4,6 +4,7 @@ mod access;
 mod activation;
 mod by_hand;
 mod clients;
+mod com_port;
 mod control;
 mod generator;
 mod half_close;

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Modem, Running, Scratch, Sleeper, connect, read_all, read_until, reset, standalone, wait_until,
+    Modem, Running, Scratch, Sleeper, connect, contains, port, read_all, read_until, reset,
+    standalone, wait_until,
 };
 
 /// A modemd with one port, whose clients wait for so long.
@@ -227,4 +228,69 @@ fn who_waits_when_modemd_stops_is_let_go() {
     assert!(status.success());
     assert!(read_all(&mut first).is_empty());
     assert!(read_all(&mut waiting).is_empty());
+}
+
+/// A telnet port whose clients wait for so long.
+fn share_in_words(modem: &Modem, scratch: &Scratch, more: &str) -> Running {
+    let more = format!("protocol = \"telnet\"\n{more}");
+    standalone(scratch, &port(&[modem.device()], &more))
+}
+
+#[test]
+fn a_person_who_waits_is_told_the_place_in_the_queue() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = share_in_words(&modem, &scratch, "busy = \"wait\"\nwait = \"10min\"");
+    let first = arrives(&server, "anna");
+    hears_only(&modem, "anna");
+    let mut second = arrives(&server, "berta");
+    let told = read_until(&mut second, b"wait.\r\n");
+    assert_eq!(
+        String::from_utf8_lossy(&told),
+        "\r\nAll modems are busy. You are number 1 in the queue. Please wait.\r\n"
+    );
+    let mut third = arrives(&server, "clara");
+    let told = read_until(&mut third, b"wait.\r\n");
+    assert!(contains(&told, b"You are number 2 in the queue."));
+    let mut fourth = arrives(&server, "doris");
+    let told = read_until(&mut fourth, b"wait.\r\n");
+    assert!(contains(&told, b"You are number 3 in the queue."));
+    reset(third);
+    let told = read_until(&mut fourth, b"\r\n");
+    assert_eq!(told, b"You are number 2 in the queue.\r\n");
+    reset(first);
+    hears_only(&modem, "berta");
+    let told = read_until(&mut second, b"\r\n");
+    assert!(told.starts_with(b"You have a modem now.\r\n"), "{told:?}");
+    let told = read_until(&mut fourth, b"\r\n");
+    assert_eq!(told, b"You are number 1 in the queue.\r\n");
+}
+
+#[test]
+fn a_person_is_told_in_words_that_all_modems_are_busy() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    for (more, begins) in [
+        ("", "\r\nAll modems are busy. Please try again later.\r\n"),
+        (
+            "busy = \"wait\"\nwait = \"1ms\"",
+            "\r\nAll modems are busy. You are number 1 in the queue. Please wait.\r\n",
+        ),
+    ] {
+        let server = share_in_words(&modem, &scratch, more);
+        let _first = arrives(&server, "anna");
+        hears_only(&modem, "anna");
+        let said = String::from_utf8(read_all(&mut server.connect())).unwrap();
+        assert!(said.starts_with(begins), "{said:?}");
+        assert!(said.ends_with("\r\nAll modems are busy. Please try again later.\r\n"));
+    }
+}
+
+#[test]
+fn who_gets_a_modem_at_once_hears_nothing_of_a_queue() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = share_in_words(&modem, &scratch, "busy = \"wait\"\nwait = \"10min\"");
+    let mut client = arrives(&server, "anna");
+    hears_only(&modem, "anna");
+    modem.say(b"hello");
+    let said = read_until(&mut client, b"hello");
+    assert!(!contains(&said, b"modem"), "{said:?}");
 }
