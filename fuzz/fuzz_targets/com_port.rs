@@ -155,7 +155,10 @@ fuzz_target!(|input: &[u8]| {
                 let encoded = answer.encode(Sender::Server);
                 server.subnegotiate(TelnetOption::ComPort, &encoded, &mut said);
                 assert!(said.len() < 40);
-                assert_eq!(heard(&mut client, &said), [answer]);
+                let arrived = heard(&mut client, &said);
+                // A speed without a code of Cisco's arrives as it would without Cisco.
+                let expected = Message::decode(&encoded, Sender::Server);
+                assert_eq!(arrived, Vec::from_iter(expected));
             }
         }
         let notices = control.notices(&line);

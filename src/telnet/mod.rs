@@ -197,7 +197,7 @@ impl Telnet {
         let binary = self.is_on(TelnetOption::Binary, Side::Them);
         // RFC 854: CR NUL is a carriage return, CR LF the end of a line, which a modem, as any
         // keyboard, calls a carriage return too. A CR alone is an error that is common.
-        if std::mem::take(&mut self.cr_came) && !binary && matches!(first, NUL | LF) {
+        if std::mem::take(&mut self.cr_came) && matches!(first, NUL | LF) {
             *input = &input[1..];
             return None;
         }
@@ -319,10 +319,7 @@ impl Telnet {
                 agreed.then(|| Event::Subnegotiation(option, content.to_vec()))
             }
             // RFC 855 has only these two. Whoever sends another command has forgotten the end.
-            NOP.. => {
-                self.content = Vec::new();
-                self.command(octet, input)
-            }
+            NOP.. => self.command(octet, input),
             // No command, but an octet 0xFF that was not doubled. Its end is still to come, and what
             // stands before that is no data.
             _ => {

@@ -58,6 +58,13 @@ fn the_change_to_binary_counts_from_its_octet_on() {
 }
 
 #[test]
+fn a_mate_does_not_stand_behind_a_change_to_binary_and_back() {
+    let mut end = End::offering();
+    end.hear(b"\r\xff\xfb\x00\xff\xfc\x00\nx");
+    assert_eq!(end.data(), b"\r\nx");
+}
+
+#[test]
 fn a_carriage_return_goes_at_once_and_its_mate_with_what_follows() {
     for (pieces, sent) in [
         (&[&b"OK\r"[..]][..], &b"OK\r"[..]),
@@ -123,4 +130,8 @@ fn when_binary_is_no_longer_wanted_data_has_line_ends_again_at_once() {
         .want_not(TelnetOption::Binary, Side::Us, &mut out);
     end.telnet.send(b"\rx", &mut out);
     assert_eq!(out, b"\xff\xfc\x00\r\0x");
+    // Their answer changes nothing about it.
+    assert_eq!(end.send(b"\r"), b"\r");
+    end.hear(&[IAC, DONT, 0]);
+    assert_eq!(end.send(b"x"), b"\0x");
 }
