@@ -118,11 +118,9 @@ impl Interpreter {
                 }
                 Some(Event::Break) => {}
                 Some(Event::AreYouThere) => self.telnet.send(HERE, &mut meaning.answers),
-                Some(Event::Switched { option, on, .. }) => {
+                Some(Event::Switched { option, .. }) => {
                     if option == TelnetOption::ComPort {
-                        self.next_look = None;
-                        self.control.resume();
-                        meaning.order = on.then_some(Order::Greet);
+                        meaning.order = self.switched();
                     }
                 }
                 Some(Event::Subnegotiation(_, content)) => {
@@ -135,6 +133,17 @@ impl Interpreter {
             }
         }
         meaning
+    }
+
+    /// COM port control was switched on or off, by one side or the other: which is the same.
+    fn switched(&mut self) -> Option<Order> {
+        let on = |side| self.telnet.is_on(TelnetOption::ComPort, side);
+        if !on(Side::Us) && !on(Side::Them) {
+            self.control.resume();
+            self.next_look = None;
+            return None;
+        }
+        self.next_look.is_none().then_some(Order::Greet)
     }
 
     /// Carries out an order. Gives what is to be told to the client, and an order that follows.

@@ -182,6 +182,26 @@ fn every_request_has_its_one_answer_also_on_a_line_without_signals() {
 }
 
 #[test]
+fn a_client_that_agrees_twice_is_greeted_once_and_one_that_begins_anew_again() {
+    let shared = Shared::new("");
+    let mut client = shared.program();
+    // As pyserial has it: both sides do it.
+    client.write_all(&[IAC, DO, COM_PORT]).unwrap();
+    comes(&mut client, &[IAC, WILL, COM_PORT]);
+    client.write_all(&[IAC, WONT, COM_PORT]).unwrap();
+    comes(&mut client, &[IAC, DONT, COM_PORT]);
+    ask(&mut client, &[2, 0], &[102, 8]);
+    client.write_all(&[IAC, DONT, COM_PORT]).unwrap();
+    comes(&mut client, &[IAC, WONT, COM_PORT]);
+    // Nobody has agreed to this.
+    client.write_all(&message(&[2, 0])).unwrap();
+    client.write_all(&[IAC, WILL, COM_PORT]).unwrap();
+    comes(&mut client, &[IAC, DO, COM_PORT]);
+    comes(&mut client, &GREETING);
+    ask(&mut client, &[2, 0], &[102, 8]);
+}
+
+#[test]
 fn a_client_sets_the_line_and_the_next_finds_it_as_configured() {
     let shared = Shared::new("");
     let speedometer = speedometer(&shared.modem, 300);
