@@ -392,10 +392,10 @@ fn each_test_that_the_readme_names_is_there() {
         .nth(1)
         .unwrap();
     let section = section.split("\n## ").next().unwrap();
-    let names = section.split('`').skip(1).step_by(2);
+    let quoted = section.split('`').skip(1).step_by(2);
     let mut named = 0;
     // A sentence has at least four words.
-    for name in names.filter(|name| name.matches('_').count() >= 3) {
+    for name in quoted.filter(|name| name.matches('_').count() >= 3) {
         assert!(
             sources.contains(&format!("fn {name}(")),
             "{name} is no test"

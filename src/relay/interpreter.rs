@@ -68,6 +68,8 @@ pub(super) struct Meaning {
     pub(super) answers: Vec<u8>,
     /// What to do after the data.
     pub(super) order: Option<Order>,
+    /// The client has no more to say.
+    pub(super) ends: bool,
 }
 
 /// One client's telnet and COM port control.
@@ -117,6 +119,7 @@ impl Interpreter {
                     meaning.order = Some(Order::Break);
                 }
                 Some(Event::Break) => {}
+                Some(Event::EndOfFile) => meaning.ends = true,
                 Some(Event::AreYouThere) => self.telnet.send(HERE, &mut meaning.answers),
                 Some(Event::Switched { option, .. }) => {
                     if option == TelnetOption::ComPort {

@@ -118,7 +118,7 @@ struct Relay<'a> {
     undecoded: Vec<u8>,
     to_line: Direction,
     to_client: Direction,
-    /// The client has closed its sending side.
+    /// The client has closed its sending side, or said so.
     client_closed: bool,
     /// Writing to the client failed; what it sent before may still be there to be read.
     client_deaf: Option<io::Error>,

@@ -78,6 +78,10 @@ impl Relay<'_> {
         self.undecoded = bytes.to_vec();
         self.order = meaning.order;
         self.order_since = Instant::now();
+        if meaning.ends {
+            self.client_closed = true;
+            self.last_byte = self.order_since;
+        }
         if !meaning.data.is_empty() {
             self.say(&meaning.data, line)?;
         }

@@ -19,6 +19,8 @@ pub use option::{Role, Side, TelnetOption};
 
 /// The octets of RFC 854 that stand behind an IAC, and IAC.
 pub mod octet {
+    /// The sender has no more data (RFC 1184): a half-close for who wants to go on listening.
+    pub const EOF: u8 = 236;
     /// Ends a subnegotiation.
     pub const SE: u8 = 240;
     /// Does nothing; some clients send it to see whether the connection is alive.
@@ -42,7 +44,7 @@ pub mod octet {
     /// Interpret as command.
     pub const IAC: u8 = 255;
 }
-use octet::{AYT, BRK, DM, DO, DONT, IAC, NOP, SB, SE, WILL, WONT};
+use octet::{AYT, BRK, DM, DO, DONT, EOF, IAC, NOP, SB, SE, WILL, WONT};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -64,6 +66,8 @@ pub enum Event<'i> {
     Break,
     /// Are you there?
     AreYouThere,
+    /// There is no more to come.
+    EndOfFile,
     /// An option was switched on or off.
     Switched {
         /// Which.
@@ -238,6 +242,7 @@ impl Telnet {
             }
             BRK => return Some(Event::Break),
             AYT => return Some(Event::AreYouThere),
+            EOF => return Some(Event::EndOfFile),
             DM => self.synch = false,
             // NOP, GA and an SE too many say nothing. A modem has no process to interrupt, no
             // output to abort, and erases characters itself.

@@ -18,6 +18,7 @@ pub(crate) enum Heard {
     Data(Vec<u8>),
     Break,
     AreYouThere,
+    EndOfFile,
     Switched(TelnetOption, Side, bool),
     Subnegotiation(TelnetOption, Vec<u8>),
 }
@@ -34,6 +35,7 @@ pub(crate) fn heard(event: Event<'_>, all: &mut Vec<Heard>) {
         }
         Event::Break => Heard::Break,
         Event::AreYouThere => Heard::AreYouThere,
+        Event::EndOfFile => Heard::EndOfFile,
         Event::Switched { option, side, on } => Heard::Switched(option, side, on),
         Event::Subnegotiation(option, content) => Heard::Subnegotiation(option, content),
     };
@@ -133,16 +135,17 @@ fn data(octets: &[u8]) -> Heard {
 }
 
 #[test]
-fn break_and_are_you_there_are_events_between_the_data() {
+fn commands_with_a_meaning_for_a_modem_are_events_between_the_data() {
     let mut end = End::new(Role::Server);
     end.expect(
-        &[b'a', IAC, BRK, b'b', IAC, AYT, b'c'],
+        &[b'a', IAC, BRK, b'b', IAC, AYT, b'c', IAC, EOF],
         &[
             data(b"a"),
             Heard::Break,
             data(b"b"),
             Heard::AreYouThere,
             data(b"c"),
+            Heard::EndOfFile,
         ],
         &[],
     );
@@ -150,9 +153,9 @@ fn break_and_are_you_there_are_events_between_the_data() {
 
 #[test]
 fn commands_without_a_meaning_for_a_modem_are_no_data_and_no_events() {
-    // All below WILL but SB, BRK and AYT; NOP, DM, IP, AO, EC, EL, GA and a lone SE among them.
+    // All below WILL but SB, BRK, AYT and EOF; NOP, DM, IP, AO, EC, EL, GA and a lone SE among them.
     for command in 0..WILL {
-        if ![SB, BRK, AYT].contains(&command) {
+        if ![SB, BRK, AYT, EOF].contains(&command) {
             let mut end = End::new(Role::Server);
             end.expect(&[b'a', IAC, command, b'b'], &[data(b"ab")], &[]);
         }

@@ -411,6 +411,19 @@ fn the_break_key_holds_up_what_is_typed_behind_it() {
     ask(&mut client, &[5, 4], &[105, 6]);
 }
 
+#[test]
+fn who_says_that_there_is_no_more_gets_the_answer_and_then_the_end() {
+    let shared = Shared::new("linger = \"1s\"");
+    let mut client = shared.program();
+    // As plink does at the end of its input.
+    client.write_all(b"ATI\r\xff\xec").unwrap();
+    shared.modem.expect(b"ATI\r");
+    shared.modem.say(b"OK");
+    comes(&mut client, b"OK");
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    shared.server.logged("the client closed");
+}
+
 /// Sends octets of which the last is urgent.
 fn send_urgent(client: &TcpStream, octets: &[u8]) {
     let sent = send(client.as_raw_fd(), octets, MsgFlags::MSG_OOB).unwrap();

@@ -48,6 +48,7 @@ impl Reference {
                 }
                 (Some(&BRK), _) => this.heard.push(Heard::Break),
                 (Some(&AYT), _) => this.heard.push(Heard::AreYouThere),
+                (Some(&EOF), _) => this.heard.push(Heard::EndOfFile),
                 _ => {}
             }
             at += 2;
