@@ -112,7 +112,11 @@ impl Relay<'_> {
             self.tell(&notices)?;
         }
         if self.order_due().is_some_and(|due| due <= now) {
-            return Ok(self.order.take());
+            // A driver asks for more only when it has nearly sent what it has.
+            if !self.is_still_sending(line) {
+                return Ok(self.order.take());
+            }
+            self.order_since = now;
         }
         if self.client_closed && self.is_still_sending(line) {
             self.last_byte = now;

@@ -26,7 +26,7 @@ use tokio::io::{Interest, Ready};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::client::{Client, has_urgent_data};
-use crate::com_port::Rights;
+use crate::com_port::{Rights, Uart as _};
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
@@ -111,7 +111,7 @@ struct Relay<'a> {
     interpreter: Option<Interpreter>,
     /// What is to be done before anything more of the client is decoded.
     order: Option<Order>,
-    /// The last time that data in front of the order moved.
+    /// The last time that data in front of the order was seen to move.
     order_since: Instant,
     /// Octets of a telnet client behind the order.
     undecoded: Vec<u8>,
@@ -305,6 +305,9 @@ impl Relay<'_> {
         self.order_since = Instant::now();
         if !meaning.data.is_empty() {
             self.say(&meaning.data, line)?;
+        }
+        if self.order.is_some() {
+            self.unsent = line.unsent();
         }
         self.tell(&meaning.answers)
     }
