@@ -2,8 +2,8 @@
 //!
 //! A byte is read into one buffer that all sessions share, and written on at once; only what the
 //! other side would not take is kept, and while it is kept nothing more is read from this side. So
-//! an idle session owns no memory, a stalled one owns one turn's worth, and backpressure reaches
-//! the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
+//! an idle session owns no memory, a stalled one owns one turn's worth, on a telnet port a bit more,
+//! and backpressure reaches the one who sends. Each turn is one read, so that a transfer on one line delays a keystroke on
 //! another by one turn at the most.
 //!
 //! On a telnet port an [`interpreter`] stands in between. What it makes of a turn are data, answers
@@ -37,6 +37,10 @@ use receipts::Receipts;
 /// not left: the order may be the way out (another flow control), and clients wait 3 s for an
 /// answer.
 const ORDER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much may wait for the line until nothing more is read from a telnet client: a command that is
+/// to free the line, or to throw away what waits, stands behind that.
+const DATA: usize = 64 * 1024;
 
 /// How much may wait for a telnet client until nothing more is read from it: the data of one turn,
 /// and the answers to what it asks without reading them.
@@ -236,7 +240,7 @@ impl Relay<'_> {
         match &self.interpreter {
             None => self.to_line.is_clear(),
             Some(interpreter) => {
-                (self.to_line.is_clear() || interpreter.in_synch())
+                (self.to_line.kept() < DATA || interpreter.in_synch())
                     && self.to_client.kept() < ANSWERS
             }
         }
