@@ -35,6 +35,10 @@ const DTR_DOWN: Duration = Duration::from_millis(500);
 /// How often a line is asked whether it has sent everything.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
+/// The most octets that a UART keeps of its own (16C950: 128), in bits, with all that may surround
+/// them.
+const HARDWARE_BUFFER_BITS: u32 = 128 * 12;
+
 /// An open line, ours alone. However it is dropped, DTR goes down, the settings it was found with
 /// come back, and the claim is released, in this order.
 #[derive(Debug)]
@@ -182,9 +186,12 @@ impl Line {
             && unsent == 0
             && self.has_signals
         {
-            // What is in the hardware's own buffer is not counted; waiting for it blocks, never for
-            // longer than that buffer takes (`uart_wait_until_sent()` in the kernel's serial_core.c).
-            let _ = timeout(patience, spawn_blocking(move || tcdrain(tty))).await;
+            // What is in the hardware's own buffer is not counted. Waiting for it blocks: on a UART
+            // for as long as that buffer takes (`uart_wait_until_sent()` in the kernel's
+            // serial_core.c), on a USB adapter that is held up by the modem without an end.
+            let baud = self.in_force().line.baud.max(1);
+            let buffer = Duration::from_secs(HARDWARE_BUFFER_BITS.into()) / baud;
+            let _ = timeout(patience + buffer, spawn_blocking(move || tcdrain(tty))).await;
         }
     }
 

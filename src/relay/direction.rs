@@ -64,6 +64,11 @@ impl Direction {
 
     /// Keeps `bytes` for later.
     pub(super) fn keep(&mut self, bytes: &[u8]) {
+        // Else it would grow for as long as there is always something left.
+        if self.taken > self.kept.len() / 2 {
+            self.kept.drain(..self.taken);
+            self.taken = 0;
+        }
         self.kept.extend_from_slice(bytes);
     }
 
@@ -146,5 +151,22 @@ pub(super) fn has_hung_up<T: AsRawFd>(fd: &AsyncFd<T>) -> bool {
         Poll::Ready(Ok(ready)) => ready.ready().is_read_closed(),
         Poll::Ready(Err(_)) => true,
         Poll::Pending => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_forgotten_although_there_is_always_something_left() {
+        let mut direction = Direction::new();
+        for octet in 0..=u8::MAX {
+            direction.keep(&[octet; TURN]);
+            assert!(direction.kept[direction.taken..].ends_with(&[octet; TURN]));
+            direction.taken = direction.kept.len() - 1;
+            assert_eq!(direction.kept[direction.taken..], [octet]);
+        }
+        assert!(direction.kept.capacity() <= 4 * TURN);
     }
 }

@@ -113,10 +113,16 @@ impl Relay<'_> {
             let notices = interpreter.look(line, now);
             self.tell(&notices)?;
         }
-        if self.order_due().is_some_and(|due| due <= now) {
-            return Ok(self.order.take());
+        let order_is_due = self.order_due().is_some_and(|due| due <= now);
+        let is_sending = (order_is_due || self.client_closed) && self.is_still_sending(line);
+        if order_is_due {
+            // A driver asks for more only when it has nearly sent what it has.
+            if !is_sending {
+                return Ok(self.order.take());
+            }
+            self.order_since = now;
         }
-        if self.client_closed && self.is_still_sending(line) {
+        if self.client_closed && is_sending {
             self.last_byte = now;
         }
         let silent_for = self.last_byte.elapsed();

@@ -8,7 +8,8 @@
 //!
 //! On a telnet port an interpreter stands in between. What it makes of a turn are data, answers
 //! and at most one order; an order that changes the line waits until the data in front of it has
-//! left, and what comes behind it waits undecoded, as nothing more is read from the client.
+//! left, and what comes behind it waits undecoded, as nothing more is read from the client. Such a
+//! client is read a bit further than the line takes its data, to find the order that frees the line.
 
 mod direction;
 mod ending;
@@ -32,7 +33,7 @@ use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
 use interpreter::{Interpreter, Order};
-use orders::{ANSWERS, Patience, over};
+use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
 
 /// What a port's clients speak.
@@ -112,7 +113,7 @@ struct Relay<'a> {
     interpreter: Option<Interpreter>,
     /// What is to be done before anything more of the client is decoded.
     order: Option<Order>,
-    /// The last time that data in front of the order moved.
+    /// The last time that data in front of the order was seen to move.
     order_since: Instant,
     /// Octets of a telnet client behind the order.
     undecoded: Vec<u8>,
@@ -218,8 +219,10 @@ impl Relay<'_> {
 
     /// Whether there is room for data of the client, or none is needed.
     fn takes_data(&self) -> bool {
-        let in_synch = self.interpreter.as_ref().is_some_and(Interpreter::in_synch);
-        self.to_line.is_clear() || in_synch
+        match &self.interpreter {
+            None => self.to_line.is_clear(),
+            Some(interpreter) => self.to_line.kept() < DATA || interpreter.in_synch(),
+        }
     }
 
     async fn client_turn(

@@ -7,12 +7,17 @@ use tokio::time::{Instant, sleep};
 
 use super::interpreter::{Interpreter, Order, When};
 use super::{End, Relay};
+use crate::com_port::Uart as _;
 use crate::line::Line;
 
 /// How long a line may take nothing until an order is carried out although data in front of it has
 /// not left: the order may be the way out (another flow control), and clients wait 3 s for an
 /// answer.
 pub(super) const ORDER_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much may wait for the line until nothing more is read from a telnet client: a command that is
+/// to free the line, or to throw away what waits, stands behind that.
+pub(super) const DATA: usize = 64 * 1024;
 
 /// How much may wait for a telnet client until nothing more is read from it: the data of one turn,
 /// and the answers to what it asks without reading them.
@@ -84,6 +89,9 @@ impl Relay<'_> {
         }
         if !meaning.data.is_empty() {
             self.say(&meaning.data, line)?;
+        }
+        if self.order.is_some() {
+            self.unsent = line.unsent();
         }
         self.tell(&meaning.answers)
     }

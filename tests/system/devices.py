@@ -16,7 +16,7 @@ GADGET = "/sys/kernel/config/usb_gadget/modem"
 # include/uapi/asm-generic/ioctls.h
 TCGETS2, TCSETS2, TIOCGSERIAL = 0x802C542A, 0x402C542B, 0x541E
 TIOCMGET, TIOCMBIS, TIOCMBIC, TIOCGICOUNT = 0x5415, 0x5416, 0x5417, 0x545D
-DTR, RTS, CTS, CD, DSR, LOOP = 0x02, 0x04, 0x20, 0x40, 0x100, 0x8000
+DTR, RTS, CTS, CD, DSR, OUT1, OUT2, LOOP = 0x02, 0x04, 0x20, 0x40, 0x100, 0x2000, 0x4000, 0x8000
 # include/uapi/asm-generic/termbits.h
 BOTHER = 0o010000
 LOW_LATENCY = 1 << 13
@@ -69,6 +69,9 @@ class Tty:
     def breaks(self):
         """How many BREAKs have arrived: the kernel's `struct serial_icounter_struct`."""
         return struct.unpack_from("20i", fcntl.ioctl(self.fd, TIOCGICOUNT, bytes(80)))[9]
+
+    def unsent(self):
+        return struct.unpack("i", fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(4)))[0]
 
     def low_latency(self):
         return bool(struct.unpack_from("5i", fcntl.ioctl(self.fd, TIOCGSERIAL, bytes(80)))[4] & LOW_LATENCY)

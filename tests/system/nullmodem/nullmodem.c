@@ -2,16 +2,24 @@
 /*
  * Serial lines joined by null-modem cables: ttyNM0 <-> ttyNM1, ttyNM2 <-> ttyNM3.
  *
- * What QEMU's cables leave out: one end's DTR is the other's DSR and DCD, its RTS the other's CTS, and
- * a BREAK arrives as one. As on any line, losing DCD hangs up unless CLOCAL, and CRTSCTS holds what is
- * written while CTS is down. Bits take no time, and the speeds at both ends need not agree.
+ * What QEMU's cables and ports leave out: one end's DTR is the other's DSR and DCD, its RTS the other's
+ * CTS, its OUT1 the other's RI, and a BREAK arrives as one. As on any line, losing DCD hangs up unless
+ * CLOCAL, and CRTSCTS holds what is written while CTS is down. Bits take their time. An octet sent with
+ * another speed or size than the receiver has arrives as a framing error, one sent with another parity as
+ * a parity error; it keeps its value. What is sent while OUT2 is up, which goes nowhere else, finds the
+ * receiver overrun.
  */
+#include <linux/delay.h>
+#include <linux/kfifo.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/serial.h>
+#include <linux/serial_core.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
 #include <linux/version.h>
+#include <linux/workqueue.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 typedef int raised_t;
@@ -26,15 +34,22 @@ typedef ssize_t written_t;
 typedef size_t length_t;
 #endif
 
+#define OUTPUTS (TIOCM_DTR | TIOCM_RTS | TIOCM_OUT1 | TIOCM_OUT2)
+#define FIFO 16			/* octets that the hardware has taken, as in a 16550 */
+
 struct end {
 	struct tty_port port;
-	unsigned int out;	/* TIOCM_DTR and TIOCM_RTS, as they stand */
+	unsigned int out;	/* of OUTPUTS, as they stand */
+	bool sends_break;
+	DECLARE_KFIFO(unsent, u8, 4096);
+	u64 due;		/* when the first of them has been sent, in nanoseconds */
+	struct delayed_work transmitter;
 	struct async_icount count;
 };
 
 static struct end ends[4];
 static struct tty_driver *driver;
-static DEFINE_SPINLOCK(lock);	/* of `out`, `count` and who inserts into a port's buffer */
+static DEFINE_SPINLOCK(lock);	/* of the ends, and who inserts into a port's buffer */
 
 static struct end *end_of(struct tty_struct *tty)
 {
@@ -51,7 +66,8 @@ static unsigned int in(struct end *end)
 {
 	unsigned int out = other(end)->out;
 
-	return (out & TIOCM_DTR ? TIOCM_DSR | TIOCM_CAR : 0) | (out & TIOCM_RTS ? TIOCM_CTS : 0);
+	return (out & TIOCM_DTR ? TIOCM_DSR | TIOCM_CAR : 0) | (out & TIOCM_RTS ? TIOCM_CTS : 0) |
+	       (out & TIOCM_OUT1 ? TIOCM_RI : 0);
 }
 
 static void change_out(struct end *end, unsigned int set, unsigned int clear)
@@ -68,14 +84,14 @@ static void change_out(struct end *end, unsigned int set, unsigned int clear)
 	peer->count.dsr += !!(changed & TIOCM_DSR);
 	peer->count.dcd += !!(changed & TIOCM_CAR);
 	peer->count.cts += !!(changed & TIOCM_CTS);
+	/* As in a 16550, which notes the trailing edge. */
+	peer->count.rng += !!(changed & ~now & TIOCM_RI);
 	spin_unlock_irqrestore(&lock, flags);
 
 	if (changed & now & TIOCM_CAR)
 		wake_up_interruptible(&peer->port.open_wait);
 	if (changed & ~now & TIOCM_CAR)
 		tty_port_tty_hangup(&peer->port, true);
-	if (changed & now & TIOCM_CTS)
-		tty_port_tty_wakeup(&peer->port);
 }
 
 static raised_t carrier_raised(struct tty_port *port)
@@ -90,9 +106,22 @@ static void dtr_rts(struct tty_port *port, raised_t raise)
 	change_out(container_of(port, struct end, port), raise ? both : 0, raise ? 0 : both);
 }
 
+/* The last has closed it, or it was hung up. */
+static void shutdown(struct tty_port *port)
+{
+	struct end *end = container_of(port, struct end, port);
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	end->sends_break = false;
+	kfifo_reset(&end->unsent);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
 static const struct tty_port_operations port_operations = {
 	.carrier_raised = carrier_raised,
 	.dtr_rts = dtr_rts,
+	.shutdown = shutdown,
 };
 
 static int nm_open(struct tty_struct *tty, struct file *file)
@@ -110,52 +139,168 @@ static void nm_hangup(struct tty_struct *tty)
 	tty_port_hangup(tty->port);
 }
 
-/* Also waits for a reader at the other end who is behind, so that nothing is lost without CRTSCTS. */
-static unsigned int nm_write_room(struct tty_struct *tty)
+/* Under the lock, and then the buffer is to be pushed. */
+static void receive(struct end *end, u8 octet, u8 flag)
 {
-	struct tty_struct *peer;
-	unsigned int room = 4096;
-
-	if (C_CRTSCTS(tty) && !(in(end_of(tty)) & TIOCM_CTS))
-		return 0;
-	peer = tty_port_tty_get(&other(end_of(tty))->port);
-	if (peer && tty_throttled(peer))
-		room = 0;
-	tty_kref_put(peer);
-	return room;
-}
-
-static void nm_unthrottle(struct tty_struct *tty)
-{
-	tty_port_tty_wakeup(&other(end_of(tty))->port);
-}
-
-static void receive(struct end *end, const u8 *bytes, size_t length, u8 flag)
-{
-	unsigned long flags;
-
 	if (!tty_port_initialized(&end->port))
 		return;		/* nobody listens */
-	spin_lock_irqsave(&lock, flags);
-	end->count.rx += tty_insert_flip_string_fixed_flag(&end->port, bytes, flag, length);
 	end->count.brk += flag == TTY_BREAK;
+	end->count.frame += flag == TTY_FRAME;
+	end->count.parity += flag == TTY_PARITY;
+	end->count.rx += tty_insert_flip_char(&end->port, octet, flag);
+}
+
+static u64 octet_time(struct tty_struct *tty)
+{
+	return div_u64((u64)NSEC_PER_SEC * tty_get_frame_size(tty->termios.c_cflag),
+		       max(tty->termios.c_ospeed, 1u));
+}
+
+/* Also by a reader at the other end who is behind, so that nothing is lost without flow control. */
+static bool held(struct end *end, struct tty_struct *tty, struct tty_struct *peer)
+{
+	return tty->flow.stopped || (C_CRTSCTS(tty) && !(in(end) & TIOCM_CTS)) ||
+	       (peer && tty_throttled(peer));
+}
+
+static u8 how_it_arrives(struct tty_struct *from, struct tty_struct *to)
+{
+	unsigned int differs = to->termios.c_cflag ^ from->termios.c_cflag;
+
+	if (to->termios.c_ospeed != from->termios.c_ospeed || (differs & CSIZE))
+		return TTY_FRAME;
+	return differs & (PARENB | PARODD | CMSPAR) ? TTY_PARITY : TTY_NORMAL;
+}
+
+static void send_octet(struct end *end, struct tty_struct *tty, struct tty_struct *peer, u8 octet)
+{
+	if (end->sends_break || !peer)
+		return;		/* as in a 16550, which shifts it out unseen */
+	if (end->out & TIOCM_OUT2)
+		other(end)->count.overrun++;
+	else
+		receive(other(end), octet & GENMASK(tty_get_char_size(tty->termios.c_cflag) - 1, 0),
+			how_it_arrives(tty, peer));
+}
+
+/* Looks at each tick what has been sent since, for as long as there is something to send. */
+static void transmit(struct work_struct *work)
+{
+	struct end *end = container_of(to_delayed_work(work), struct end, transmitter);
+	struct tty_struct *tty = tty_port_tty_get(&end->port);
+	struct tty_struct *peer = tty_port_tty_get(&other(end)->port);
+	u64 now = ktime_get_ns();
+	bool takes = false;
+	unsigned long flags;
+	u8 octet;
+
+	if (!tty)
+		goto closed;
+	spin_lock_irqsave(&lock, flags);
+	if (held(end, tty, peer))
+		end->due = now + octet_time(tty);
+	while (end->due <= now && kfifo_get(&end->unsent, &octet)) {
+		send_octet(end, tty, peer, octet);
+		end->due += octet_time(tty);
+		takes = kfifo_len(&end->unsent) < WAKEUP_CHARS;
+	}
 	spin_unlock_irqrestore(&lock, flags);
-	tty_flip_buffer_push(&end->port);
+	tty_flip_buffer_push(&other(end)->port);
+	if (takes)
+		tty_wakeup(tty);
+	if (!kfifo_is_empty(&end->unsent))
+		schedule_delayed_work(&end->transmitter, 1);
+	tty_kref_put(tty);
+closed:
+	tty_kref_put(peer);
 }
 
 static written_t nm_write(struct tty_struct *tty, const u8 *bytes, length_t length)
 {
-	length_t taken = min_t(length_t, length, nm_write_room(tty));
+	struct end *end = end_of(tty);
+	unsigned long flags;
+	length_t taken;
 
-	receive(other(end_of(tty)), bytes, taken, TTY_NORMAL);
+	spin_lock_irqsave(&lock, flags);
+	if (kfifo_is_empty(&end->unsent))
+		end->due = ktime_get_ns() + octet_time(tty);
+	taken = kfifo_in(&end->unsent, bytes, length);
+	spin_unlock_irqrestore(&lock, flags);
+	schedule_delayed_work(&end->transmitter, 1);
 	return taken;
+}
+
+static unsigned int nm_write_room(struct tty_struct *tty)
+{
+	return kfifo_avail(&end_of(tty)->unsent);
+}
+
+static unsigned int nm_chars_in_buffer(struct tty_struct *tty)
+{
+	unsigned int unsent = kfifo_len(&end_of(tty)->unsent);
+
+	return unsent > FIFO ? unsent - FIFO : 0;
+}
+
+/* As uart_wait_until_sent() does: no longer than twice what the hardware needs for what it has taken. */
+static void nm_wait_until_sent(struct tty_struct *tty, int timeout)
+{
+	unsigned long needs = nsecs_to_jiffies(2 * FIFO * octet_time(tty)) + 1;
+	unsigned long until = jiffies + min_t(unsigned long, needs, timeout ?: MAX_SCHEDULE_TIMEOUT);
+
+	while (!kfifo_is_empty(&end_of(tty)->unsent) && time_before(jiffies, until) &&
+	       !signal_pending(current))
+		msleep_interruptible(1);
+}
+
+static void nm_flush_buffer(struct tty_struct *tty)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	kfifo_reset(&end_of(tty)->unsent);
+	spin_unlock_irqrestore(&lock, flags);
+	tty_wakeup(tty);
+}
+
+/* As uart_throttle() and uart_unthrottle() do. */
+static void hold_up(struct tty_struct *tty, bool hold)
+{
+	struct end *peer = other(end_of(tty));
+	unsigned long flags;
+
+	if (I_IXOFF(tty)) {
+		spin_lock_irqsave(&lock, flags);
+		receive(peer, hold ? STOP_CHAR(tty) : START_CHAR(tty), TTY_NORMAL);
+		spin_unlock_irqrestore(&lock, flags);
+		tty_flip_buffer_push(&peer->port);
+	}
+	if (C_CRTSCTS(tty))
+		change_out(end_of(tty), hold ? 0 : TIOCM_RTS, hold ? TIOCM_RTS : 0);
+}
+
+static void nm_throttle(struct tty_struct *tty)
+{
+	hold_up(tty, true);
+}
+
+static void nm_unthrottle(struct tty_struct *tty)
+{
+	hold_up(tty, false);
 }
 
 static int nm_break_ctl(struct tty_struct *tty, int on)
 {
+	struct end *peer = other(end_of(tty));
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
 	/* A receiver notes a BREAK once, as an octet of zeroes without its stop bit. */
-	if (on)
-		receive(other(end_of(tty)), "", 1, TTY_BREAK);
+	if (on && !end_of(tty)->sends_break)
+		receive(peer, 0, TTY_BREAK);
+	end_of(tty)->sends_break = on;
+	spin_unlock_irqrestore(&lock, flags);
+	tty_flip_buffer_push(&peer->port);
 	return 0;
 }
 
@@ -166,9 +311,7 @@ static int nm_tiocmget(struct tty_struct *tty)
 
 static int nm_tiocmset(struct tty_struct *tty, unsigned int set, unsigned int clear)
 {
-	unsigned int both = TIOCM_DTR | TIOCM_RTS;
-
-	change_out(end_of(tty), set & both, clear & both);
+	change_out(end_of(tty), set & OUTPUTS, clear & OUTPUTS);
 	return 0;
 }
 
@@ -178,8 +321,12 @@ static int nm_get_icount(struct tty_struct *tty, struct serial_icounter_struct *
 
 	to->cts = from->cts;
 	to->dsr = from->dsr;
+	to->rng = from->rng;
 	to->dcd = from->dcd;
 	to->rx = from->rx;
+	to->frame = from->frame;
+	to->overrun = from->overrun;
+	to->parity = from->parity;
 	to->brk = from->brk;
 	return 0;
 }
@@ -191,8 +338,6 @@ static void nm_set_termios(struct tty_struct *tty, const struct ktermios *old)
 		dtr_rts(tty->port, 0);
 	else if (old && !(old->c_cflag & CBAUD))
 		dtr_rts(tty->port, 1);
-	if (!C_CRTSCTS(tty))
-		tty_wakeup(tty);
 }
 
 static const struct tty_operations operations = {
@@ -201,6 +346,10 @@ static const struct tty_operations operations = {
 	.hangup = nm_hangup,
 	.write = nm_write,
 	.write_room = nm_write_room,
+	.chars_in_buffer = nm_chars_in_buffer,
+	.wait_until_sent = nm_wait_until_sent,
+	.flush_buffer = nm_flush_buffer,
+	.throttle = nm_throttle,
 	.unthrottle = nm_unthrottle,
 	.break_ctl = nm_break_ctl,
 	.tiocmget = nm_tiocmget,
@@ -213,8 +362,10 @@ static void destroy_ports(void)
 {
 	int index;
 
-	for (index = 0; index < ARRAY_SIZE(ends); index++)
+	for (index = 0; index < ARRAY_SIZE(ends); index++) {
+		cancel_delayed_work_sync(&ends[index].transmitter);
 		tty_port_destroy(&ends[index].port);
+	}
 }
 
 static int __init nullmodem_init(void)
@@ -237,6 +388,8 @@ static int __init nullmodem_init(void)
 	for (index = 0; index < ARRAY_SIZE(ends); index++) {
 		tty_port_init(&ends[index].port);
 		ends[index].port.ops = &port_operations;
+		INIT_KFIFO(ends[index].unsent);
+		INIT_DELAYED_WORK(&ends[index].transmitter, transmit);
 		tty_port_link_device(&ends[index].port, driver, index);
 	}
 	error = tty_register_driver(driver);

@@ -1,0 +1,116 @@
+"""modemd, started by a test with a configuration of its own."""
+
+import glob
+import re
+import subprocess
+import threading
+import time
+
+from client import Client
+from com_port import ComPort
+from guest import PATIENCE, wait_for, write_file
+
+MODEMD = "/usr/sbin/modemd"
+USER = "modemtest"
+AS_ROOT = []
+
+
+class Modemd:
+    """modemd with the given ports: name -> what the configuration says of it."""
+
+    def __init__(self, who, **ports):
+        self.log, self.heard = [], set()
+        self.ports = {name: 3001 + number for number, name in enumerate(ports)}
+        text = '[server]\nuser = "root"\n'
+        for name, settings in ports.items():
+            # A client that closes is not waited for; tests that care say otherwise.
+            if "linger" not in settings:
+                settings += '\nlinger = "300ms"'
+            text += f'[ports.{name}]\nlisten = ["127.0.0.1:{self.ports[name]}"]\nallow = ["localhost"]\n{settings}\n'
+        write_file("/run/modemd-test.toml", text)
+        command = [MODEMD, "--standalone", "--config", "/run/modemd-test.toml"]
+        if who == "dialout":
+            command = ["setpriv", f"--reuid={USER}", "--regid=dialout", "--clear-groups", *command]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        threading.Thread(target=self._listen, daemon=True).start()
+        for _ in ports:
+            self.expect(r"listening on")
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.log.append(line.rstrip())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        alive = self.process.poll() is None
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            assert kind, "modemd does not stop"
+        if kind:
+            print("    | " + "\n    | ".join(self.log))
+        else:
+            assert alive, "modemd has died"
+            assert not any("panicked" in line for line in self.log), self.log
+            left = glob.glob("/run/lock/LCK..*")
+            assert not left, f"lock files left: {left}"
+
+    def expect(self, pattern, limit=PATIENCE):
+        """Waits for a line of the log that was not asked for yet, and gives it."""
+        def find():
+            for number, line in enumerate(self.log):
+                if number not in self.heard and re.search(pattern, line):
+                    self.heard.add(number)
+                    return line
+            return None
+        return wait_for(f"`{pattern}` in the log", find, limit)
+
+    def client(self, port):
+        return Client(self.ports[port])
+
+    def session(self, port):
+        """A client that has its line."""
+        client = self.client(port)
+        self.expect(f"{port}: .* is on ")
+        return client
+
+    def com_port(self, port):
+        """A client of a telnet port that has its line and controls it."""
+        client = ComPort(self.ports[port])
+        self.expect(f"{port}: .* is on ")
+        return client
+
+    def left(self, port, limit=PATIENCE):
+        return self.expect(f"{port}: .* left ", limit)
+
+    def is_responsive_while(self, port, other_end, done, limit):
+        """Sends bytes through another line until `done()`; gives the longest time one took."""
+        longest, deadline = 0.0, time.monotonic() + limit
+        with self.client(port) as client:
+            self.expect(f"{port}: .* is on ")
+            while not done() and time.monotonic() < deadline:
+                before = time.monotonic()
+                client.send(b".")
+                assert other_end.read(1) == b".", "a byte was lost"
+                longest = max(longest, time.monotonic() - before)
+                time.sleep(0.02)
+        self.left(port)
+        assert done(), f"not done within {limit} s; longest stall {longest:.2f} s"
+        return longest
+
+
+def also_as_root(function):
+    AS_ROOT.append(function)
+    return function
+
+
+def device(path, more=""):
+    return f'devices = ["{path}"]\n{more}'
+
+
+def telnet(path, more=""):
+    return device(path, f'protocol = "telnet"\n{more}')
