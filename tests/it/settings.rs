@@ -37,7 +37,7 @@ fn during_a_session<T>(
 }
 
 /// A descriptor of the line that knows every speed, has set this one, and keeps nobody from it.
-fn speedometer(modem: &Modem, baud: u32) -> TTYPort {
+pub(crate) fn speedometer(modem: &Modem, baud: u32) -> TTYPort {
     let mut port = serialport::new(modem.device_name(), baud)
         .open_native()
         .unwrap();
