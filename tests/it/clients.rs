@@ -2,106 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
 
-use modemd::demo::EmulatedModems;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{
-    PATIENCE, Running, Scratch, connect, have, modemd, read_until, share, wait_for, wait_until,
-};
-
-/// A modemd with emulated modems of this process behind it; each number leads to one of them.
-struct Exchange {
-    server: Running,
-    numbers: Vec<String>,
-    scratch: Scratch,
-}
-
-impl Exchange {
-    fn with_modems(count: usize) -> Self {
-        let modems = EmulatedModems::start(count).unwrap();
-        let numbers = modems
-            .devices()
-            .iter()
-            .map(|modem| modem.number().to_owned())
-            .collect();
-        let devices: Vec<_> = modems
-            .devices()
-            .iter()
-            .map(|modem| modem.path().to_owned())
-            .collect();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(modems.run())
-        });
-        let scratch = Scratch::new();
-        let devices: Vec<&Path> = devices.iter().map(PathBuf::as_path).collect();
-        Exchange {
-            server: share(&devices, scratch.path(), &[]),
-            numbers,
-            scratch,
-        }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    fn port(&self) -> String {
-        self.address().port().to_string()
-    }
-
-    /// A file with all octets in it, several times over, in an order that is no pattern.
-    fn file(&self, name: &str, length: u32) -> PathBuf {
-        let mut state = 0x2545_f491_u32;
-        let mut octet = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        let content: Vec<u8> = (0..length).map(&mut octet).collect();
-        self.scratch.file(name, content)
-    }
-}
-
-/// Runs a dialogue with Debian's expect: `want TEXT` waits for it, and fails if it does not come.
-#[track_caller]
-fn expect(script: &str) -> String {
-    // Without the line break expect would take the whole list for one pattern (`expect(1)`).
-    let preamble = format!(
-        "set timeout {}
-        proc want {{text}} {{
-            expect {{
-                -ex $text {{}}
-                timeout {{ puts \"waited in vain for $text\"; exit 1 }}
-                eof {{ puts \"ended without $text\"; exit 1 }}
-            }}
-        }}
-        proc ended {{}} {{
-            expect {{
-                eof {{}}
-                timeout {{ puts \"waited in vain for the end\"; exit 1 }}
-            }}
-        }}\n",
-        PATIENCE.as_secs()
-    );
-    let done = Command::new("expect")
-        .arg("-c")
-        .arg(preamble + script)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{said}");
-    said
-}
+use crate::exchange::{Exchange, expect};
+use crate::support::{connect, have, modemd, read_until, wait_for, wait_until};
 
 #[test]
 fn the_demo_answers_as_the_readme_says() {

@@ -56,6 +56,18 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     missing.is_empty() || skip(&format!("not installed: {missing:?}"))
 }
 
+/// Whether Debian's Python is there, with its module for serial lines, as [`have`].
+#[track_caller]
+pub(crate) fn have_pyserial() -> bool {
+    have(&["python3"]) && {
+        let there = Path::new("/usr/lib/python3/dist-packages/serial").exists();
+        there || skip("not installed: python3-serial")
+    }
+}
+
+/// Debian's Python, whichever others there are.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
 /// Whether we are root, as [`have`].
 #[track_caller]
 pub(crate) fn root() -> bool {
