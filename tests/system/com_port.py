@@ -17,6 +17,9 @@ SUSPEND, RESUME, LINE_STATE_MASK, MODEM_STATE_MASK, PURGE = range(8, 13)
 FLOW, FLOW_NONE, FLOW_XON_XOFF, FLOW_HARDWARE = range(4)
 BREAK, BREAK_ON, BREAK_OFF, DTR, DTR_ON, DTR_OFF, RTS, RTS_ON, RTS_OFF = range(4, 13)
 INBOUND, INBOUND_NONE, INBOUND_XON_XOFF, INBOUND_HARDWARE = range(13, 17)
+# NOTIFY-MODEMSTATE and NOTIFY-LINESTATE
+HAS_CD, HAS_RI, HAS_DSR, HAS_CTS, NEW_CD, END_RI, NEW_DSR, NEW_CTS = 128, 64, 32, 16, 8, 4, 2, 1
+SENT_ALL, SAW_BREAK, SAW_FRAMING, SAW_PARITY, SAW_OVERRUN = 96, 16, 8, 4, 2
 
 # Doubled, a negotiation, a subnegotiation with its end, or another command.
 COMMAND = re.compile(rb"\xff(?:(\xff)|([\xfb-\xfe])(.)|\xfa((?:[^\xff]|\xff\xff)*)\xff\xf0|[^\xfa-\xff])", re.DOTALL)
