@@ -423,7 +423,7 @@ fn microcom_gets_its_answer_and_changes_the_settings() {
     // It throws away what was typed before it had its terminal.
     microcom.types_until("ATZ\r", "OK");
     microcom.types("\x1c");
-    for command in ["speed 19200", "flow hard", "connect"] {
+    for command in ["speed 19200", "flow hard", "exit"] {
         microcom.says_next("-> ");
         microcom.types(&format!("{command}\r"));
     }
@@ -433,7 +433,7 @@ fn microcom_gets_its_answer_and_changes_the_settings() {
     microcom.types("quit\r");
     let (status, said) = microcom.ends();
     assert!(status.success(), "{said}");
-    served.heard_under(&["9600,8,N,1", "19200,8,N,1"]);
+    served.heard_under(&["9600,8,N,1", "19200,8,N,1,rtscts"]);
 }
 
 #[test]
