@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -62,6 +63,8 @@ pub(crate) struct Peer {
     child: Child,
     terminal: Modem,
     said: Vec<u8>,
+    /// How far [`Peer::says_next`] has come in it.
+    asked: usize,
     _home: Scratch,
 }
 
@@ -97,12 +100,48 @@ impl Peer {
             child,
             terminal,
             said: Vec::new(),
+            asked: 0,
             _home: home,
         }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Presses these keys.
+    pub(crate) fn types(&self, keys: &str) {
+        self.terminal.say(keys.as_bytes());
+    }
+
+    /// Presses these keys every second until there are these words.
+    #[track_caller]
+    pub(crate) fn types_until(&mut self, keys: &str, words: &str) {
+        let mut pressed = None::<Instant>;
+        wait_until(&format!("{words:?} on a terminal"), || {
+            if pressed.is_none_or(|pressed| pressed.elapsed() > Duration::from_secs(1)) {
+                self.types(keys);
+                pressed = Some(Instant::now());
+            }
+            self.has_said_next(words)
+        });
+    }
+
+    /// Waits for these words among those that it has not been asked for yet.
+    #[track_caller]
+    pub(crate) fn says_next(&mut self, words: &str) {
+        wait_until(&format!("{words:?} on a terminal"), || {
+            self.has_said_next(words)
+        });
+    }
+
+    fn has_said_next(&mut self, words: &str) -> bool {
+        self.said.extend(self.terminal.read_now());
+        let place = self.said[self.asked..]
+            .windows(words.len())
+            .position(|window| window == words.as_bytes());
+        self.asked += place.map_or(0, |place| place + words.len());
+        place.is_some()
     }
 
     #[track_caller]
