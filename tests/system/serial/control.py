@@ -252,7 +252,7 @@ def a_client_is_told_of_the_modems_signals_as_far_as_it_wants(who):
             modem.raise_lines(DTR)
             wait_for("DSR", lambda: client.ask(MODEM_STATE) & HAS_DSR)
             modem.raise_lines(RTS)
-            assert client.notice(MODEM_STATE) == HAS_CTS | NEW_CTS
+            signals_become(client, HAS_CTS, NEW_CTS)
             # None at all, but to those who ask.
             assert client.ask(MODEM_STATE_MASK, 0) == 0
             modem.lower_lines(RTS)
@@ -294,7 +294,7 @@ def a_client_that_wants_it_is_told_of_break_framing_parity_and_overrun(who):
                 assert client.read(1) == b"\xff"
             modem.raw(9600)
             modem.raise_lines(OUT2)
-            modem.write(b"lost")
+            modem.write(b"-")
             termios.tcdrain(modem.fd)
             modem.lower_lines(OUT2)
             assert client.notice(LINE_STATE) == SAW_OVERRUN
@@ -312,7 +312,7 @@ def a_client_that_wants_it_is_told_of_break_framing_parity_and_overrun(who):
 
 @test
 def what_is_sent_before_a_change_leaves_before_it_and_what_is_sent_behind_leaves_after(who):
-    # Few and many for the driver's buffer, and as many as a UART's own buffer has at a speed at which it takes long.
+    # Few and too many for the driver's buffer; and about what a UART has of its own, when that takes long.
     for speed, amount in ((1200, 100), (19200, 6000), (110, 20)):
         with Modemd(who, nm=telnet("/dev/ttyNM0", f'line = "{speed},8,N,1"')) as daemon, Tty("/dev/ttyNM1") as modem:
             modem.raw(speed, iflag=MARK_ERRORS)
