@@ -208,6 +208,11 @@ impl Interpreter {
         self.telnet.in_synch()
     }
 
+    /// Whether the client is a program with a COM port, not somebody at a terminal.
+    pub(super) fn has_com_port(&self) -> bool {
+        self.telnet.is_on(TelnetOption::ComPort, Side::Them)
+    }
+
     /// Whether the client has asked for silence.
     pub(super) fn is_suspended(&self) -> bool {
         self.control.is_suspended()

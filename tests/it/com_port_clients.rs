@@ -16,8 +16,8 @@ use serialport::{SerialPort, TTYPort};
 
 use crate::settings::speedometer;
 use crate::support::{
-    Client, Modem, PATIENCE, PYTHON, Running, Scratch, bounded, have, have_pyserial, read_until,
-    share, wait_until,
+    Client, Modem, PATIENCE, PYTHON, Running, Scratch, bounded, have, have_pyserial, port,
+    read_until, share, standalone, wait_until,
 };
 use crate::terminal::{Peer, words};
 
@@ -472,6 +472,34 @@ fn gensiot_gets_its_answer_and_changes_the_settings() {
         "57600,8,N,1,xonxoff",
         "57600,8,N,1",
     ]);
+}
+
+#[test]
+fn a_program_that_closes_its_com_port_has_left_once_the_line_has_what_it_wrote() {
+    // Others may be silent for an hour and still be there to read an answer.
+    if !have_pyserial() {
+        return;
+    }
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = standalone(
+        &scratch,
+        &port(&[modem.device()], "protocol = \"telnet\"\nlinger = \"1h\""),
+    );
+    let script = "
+import serial, sys
+s = serial.serial_for_url('rfc2217://' + sys.argv[1])
+s.write(bytes(3000))
+s.close()
+";
+    let done = bounded(PYTHON)
+        .args(["-W", "ignore", "-c", script, &server.address().to_string()])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stderr), "");
+    // The modem is slow to take it.
+    assert_eq!(modem.expect(&[0; 3000]), [0; 3000]);
+    let left = server.logged(" left ");
+    assert!(left.contains("3000 bytes to the line"), "{left}");
 }
 
 /// What C-Kermit's `set telnet debug on` tells: in which direction, and what.
