@@ -209,8 +209,13 @@ impl Interpreter {
     }
 
     /// Whether the client is a program with a COM port, not somebody at a terminal.
+    ///
+    /// When pyserial hears our DO before it has said WILL, it takes it for the answer and never says
+    /// it: then there is only its DO.
     pub(super) fn has_com_port(&self) -> bool {
-        self.telnet.is_on(TelnetOption::ComPort, Side::Them)
+        [Side::Them, Side::Us]
+            .into_iter()
+            .any(|side| self.telnet.is_on(TelnetOption::ComPort, side))
     }
 
     /// Whether the client has asked for silence.
