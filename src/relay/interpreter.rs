@@ -220,6 +220,16 @@ impl Interpreter {
         self.telnet.in_synch()
     }
 
+    /// Whether the client is a program with a COM port, not somebody at a terminal.
+    ///
+    /// When pyserial hears our DO before it has said WILL, it takes it for the answer and never says
+    /// it: then there is only its DO.
+    pub(super) fn has_com_port(&self) -> bool {
+        [Side::Them, Side::Us]
+            .into_iter()
+            .any(|side| self.telnet.is_on(TelnetOption::ComPort, side))
+    }
+
     /// Whether the client has asked for silence.
     pub(super) fn is_suspended(&self) -> bool {
         self.control.is_suspended()

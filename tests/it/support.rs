@@ -549,6 +549,34 @@ pub(crate) fn read_exactly(mut from: impl Read, expected: &[u8]) {
     }
 }
 
+/// A program that ends when it takes far too long, so that nobody who reads from it waits for ever.
+pub(crate) fn bounded(program: &str) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg((2 * PATIENCE).as_secs().to_string());
+    command.arg(program);
+    command
+}
+
+/// A [`bounded`] program that is gone when dropped.
+pub(crate) struct Client(pub(crate) Child);
+
+impl Client {
+    pub(crate) fn terminate(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            // `timeout(1)` hands it on.
+            let pid = Pid::from_raw(self.0.id().try_into().unwrap());
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.terminate();
+        let _ = self.0.wait();
+    }
+}
+
 /// What the kernel knows of the server's end of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServerEnd {

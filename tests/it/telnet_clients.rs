@@ -1,17 +1,17 @@
 //! The telnet programs of people, at a telnet port.
 
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use crate::exchange::{Exchange, expect};
-use crate::support::{PYTHON, contains, have, read_until};
+use crate::support::{Client, PYTHON, bounded, contains, have, read_until};
 
 /// A program with a pipe at each end.
-struct Piped(Child);
+struct Piped(Client);
 
 impl Piped {
     fn start(program: &str, arguments: &[&str]) -> Self {
-        let child = Command::new(program)
+        let child = bounded(program)
             .args(arguments)
             .env("LC_ALL", "C")
             .stdin(Stdio::piped())
@@ -19,22 +19,15 @@ impl Piped {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Piped(child)
+        Piped(Client(child))
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.0.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+        self.0.0.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
     fn output(&mut self) -> &mut impl Read {
-        self.0.stdout.as_mut().unwrap()
-    }
-}
-
-impl Drop for Piped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.0.0.stdout.as_mut().unwrap()
     }
 }
 
@@ -129,7 +122,7 @@ for _ in range(3):
     telnet.write(b'ATI1\\r\\n')
     print(telnet.read_until(b'OK\\r\\n', 60))
 ";
-    let done = Command::new(PYTHON)
+    let done = bounded(PYTHON)
         .args(["-W", "ignore", "-c", script, &exchange.port()])
         .output()
         .unwrap();
@@ -198,6 +191,8 @@ fn enter_is_neither_ignored_nor_doubled_whatever_telnet_makes_of_it() {
                 "{PERSON}
                 spawn inetutils-telnet 127.0.0.1 {}
                 want {{Escape character}}
+                send \"ATI1\\r\"
+                want OK
                 ask {{{agreed}}}
                 ask {{{end}}}
                 send \"\\r\"

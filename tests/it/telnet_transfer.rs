@@ -2,23 +2,14 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread::scope;
 
 use crate::exchange::Exchange;
 use crate::support::{
-    Modem, Scratch, contains, have, random, read_exactly, read_until, share, wait_for, wait_until,
+    Client, Modem, Scratch, bounded, contains, have, random, read_exactly, read_until, share,
+    wait_for, wait_until,
 };
-
-/// A client that is gone when dropped.
-struct Client(Child);
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn zmodem_carries_a_file_between_telnets_that_agreed_to_binary() {
@@ -39,7 +30,7 @@ fn zmodem_carries_a_file_between_telnets_that_agreed_to_binary() {
                 into.display()
             ),
         );
-        let child = Command::new("gensiot")
+        let child = bounded("gensiot")
             .arg("-i")
             .arg(format!("stdio(noredir-stderr),sh {}", script.display()))
             .arg(format!("telnet,tcp,127.0.0.1,{}", exchange.port()))
@@ -95,7 +86,7 @@ fn kermit_carries_a_file(settings: &str) -> [String; 2] {
                 exchange.port()
             ),
         );
-        Command::new("kermit")
+        bounded("kermit")
             .arg("-Y")
             .arg("-C")
             .arg(format!("take {}", script.display()))
@@ -169,7 +160,7 @@ fn all_of_64_mib_both_ways_at_once_pass_through_gensiot_and_a_telnet_port() {
     }
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share(&[modem.device()], scratch.path(), &["--protocol", "telnet"]);
-    let child = Command::new("gensiot")
+    let child = bounded("gensiot")
         .args(["-i", "stdio(self)"])
         .arg(format!(
             "telnet(rfc2217),tcp,127.0.0.1,{}",
