@@ -92,13 +92,16 @@ impl Relay<'_> {
     }
 
     fn linger(&self) -> Duration {
-        let has_com_port = |interpreter: &Interpreter| interpreter.has_com_port();
-        if self.client_closed && self.interpreter.as_ref().is_some_and(has_com_port) {
+        let with_com_port = self
+            .interpreter
+            .as_ref()
+            .is_some_and(Interpreter::has_com_port);
+        let all_is_done =
+            self.to_line.is_clear() && self.order.is_none() && self.undecoded.is_empty();
+        if self.client_closed && with_com_port && all_is_done {
             // Closing a COM port hangs up. Such a program reads no answer after it: pyserial, for
             // one, shuts both sides down, of which only one is seen here.
-            if self.to_line.is_clear() {
-                return Duration::ZERO;
-            }
+            return Duration::ZERO;
         }
         if self.wanted {
             self.limits.linger.min(LINGER_WHEN_WANTED)

@@ -414,7 +414,8 @@ fn the_break_key_holds_up_what_is_typed_behind_it() {
 #[test]
 fn who_says_that_there_is_no_more_gets_the_answer_and_then_the_end() {
     let shared = Shared::new("linger = \"1s\"");
-    let mut client = shared.program();
+    let mut client = shared.server.connect();
+    comes(&mut client, &OFFERS);
     // As plink does at the end of its input.
     client.write_all(b"ATI\r\xff\xec").unwrap();
     shared.modem.expect(b"ATI\r");
@@ -422,6 +423,25 @@ fn who_says_that_there_is_no_more_gets_the_answer_and_then_the_end() {
     comes(&mut client, b"OK");
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     shared.server.logged("the client closed");
+}
+
+#[test]
+fn a_program_that_closes_its_com_port_has_left_when_all_it_sent_is_done() {
+    let shared = Shared::new("linger = \"1h\"");
+    let mut client = shared.program();
+    let mut last = b"ATH".to_vec();
+    last.extend(message(&[1, 0, 0, 4, 176]));
+    last.extend(b"one");
+    last.extend(message(&[1, 0, 0, 9, 96]));
+    last.extend([IAC, 243]);
+    last.extend(b"end");
+    client.write_all(&last).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(shared.modem.expect(b"end"), b"ATHoneend");
+    shared.server.logged("the client closed");
+    comes(&mut client, &message(&[101, 0, 0, 4, 176]));
+    comes(&mut client, &message(&[101, 0, 0, 9, 96]));
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
 }
 
 /// Sends octets of which the last is urgent.
