@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
@@ -22,8 +23,8 @@ const SET_ASIDE: Duration = Duration::from_secs(60);
 /// vanishes without a word to us.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a client waits in any case for a line whose own client has closed its sending side and
-/// has most likely left: the silence asked for then, and the time to hang up.
+/// How long a client waits in any case for a line whose own client has left, or has closed its
+/// sending side and most likely left: the silence asked for then, and the time to hang up.
 const LINGERING: Duration = Duration::from_secs(3);
 
 /// The lines of one port.
@@ -111,8 +112,15 @@ impl Pool {
         let patience = match busy {
             Busy::Wait(limit) => limit,
             Busy::Refuse => match self.try_all() {
-                // The others in this pool were first; a refusing pool has no queue of its own.
-                Err(NoLine::Busy(_)) if self.lingering.get() > 0 => LINGERING,
+                Err(refusal @ NoLine::Busy(_)) => {
+                    // That somebody has left may have come with this very client.
+                    yield_now().await;
+                    if self.lingering.get() == 0 {
+                        return Err(refusal);
+                    }
+                    // The others in this pool were first; a refusing pool has no queue of its own.
+                    LINGERING
+                }
                 result => return result,
             },
         };
@@ -213,6 +221,12 @@ impl Pool {
     /// Tells whoever waits that a line was released.
     pub fn release(&self) {
         self.freed.notify_one();
+    }
+
+    /// A line is being released. Until what this gives is dropped, new clients know that waiting for
+    /// a moment is worth it: a program that closes its port often opens it again at once.
+    pub fn releasing(&self) -> impl Drop + '_ {
+        Count::up(&self.lingering)
     }
 
     /// Completes when somebody waits for a line. To be awaited by a session whose client has closed

@@ -16,7 +16,7 @@ use crate::journal;
 use crate::line::Line;
 use crate::pool::NoLine;
 use crate::port::Port;
-use crate::relay::{self, End, Moved, Protocol};
+use crate::relay::{End, Moved, Protocol, Relay};
 
 /// Becomes true when the service stops.
 pub type Stop = watch::Receiver<bool>;
@@ -62,22 +62,20 @@ pub async fn run<E>(
     before_relay()?;
     let mut record = Record::begin(port, peer, &line);
     let seat = board.enter(record.session, line.device(), peer);
-    let end = relay::run(
-        &client,
-        &mut line,
-        port.protocol,
-        port.limits,
-        stopped(stop),
-        port.pool.wanted(),
-        &mut record.moved,
-    )
-    .await;
+    let mut relay = Relay::new(&client, port.protocol, port.limits);
+    let end = relay
+        .run(&mut line, stopped(stop), port.pool.wanted())
+        .await;
+    let releasing = port.pool.releasing();
+    relay.finish(&end, &line).await;
+    record.moved = relay.moved();
     record.end = Some(end);
     let release = async {
         line.hang_up().await;
         line.close().await;
         drop((seat, record));
         port.pool.release();
+        drop(releasing);
     };
     // Neither waits for the other: the client hears at once that it is over, and one that does not
     // listen keeps no line.

@@ -160,7 +160,7 @@ impl Relay<'_> {
     }
 
     /// Delivers what has been read to whoever is still there, for as long as it is taken.
-    pub(super) async fn finish(&mut self, end: &End, line: &Line) {
+    pub async fn finish(&mut self, end: &End, line: &Line) {
         let patience = self.limits.linger;
         let delivery = async {
             if !matches!(end, End::LineLost(_) | End::LineStalled) {

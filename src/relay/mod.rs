@@ -54,59 +54,8 @@ pub struct Moved {
     pub to_client: u64,
 }
 
-/// Moves bytes between `client` and `line`.
-///
-/// `stopped` completes when the service stops, `wanted` when somebody else waits for a line.
-pub async fn run(
-    client: &Client,
-    line: &mut Line,
-    protocol: Protocol,
-    limits: Limits,
-    stopped: impl Future<Output = ()>,
-    wanted: impl Future<Output = ()>,
-    moved: &mut Moved,
-) -> End {
-    let now = Instant::now();
-    let (interpreter, offers) = match protocol {
-        Protocol::Raw => (None, Vec::new()),
-        Protocol::Telnet(rights) => {
-            let (interpreter, offers) = Interpreter::new(rights);
-            (Some(interpreter), offers)
-        }
-    };
-    let mut relay = Relay {
-        client,
-        limits,
-        interpreter,
-        order: None,
-        order_since: now,
-        undecoded: Vec::new(),
-        to_line: Direction::new(),
-        to_client: Direction::new(),
-        client_closed: false,
-        client_deaf: None,
-        receipts: Receipts::new(limits.keepalive),
-        wanted: false,
-        last_byte: now,
-        last_look: now,
-        unsent: 0,
-    };
-    relay.to_client.keep(&offers);
-    let end = tokio::select! {
-        biased;
-        () = stopped => End::Stopped,
-        end = relay.until_end(line, wanted) => end,
-    };
-    relay.finish(&end, line).await;
-    moved.to_line += relay.to_line.moved;
-    moved.to_client += match &relay.interpreter {
-        None => relay.to_client.moved,
-        Some(interpreter) => interpreter.translated(),
-    };
-    end
-}
-
-struct Relay<'a> {
+/// What moves bytes between one client and its line.
+pub struct Relay<'a> {
     client: &'a Client,
     limits: Limits,
     /// None on a raw port.
@@ -132,7 +81,68 @@ struct Relay<'a> {
     unsent: u32,
 }
 
-impl Relay<'_> {
+impl<'a> Relay<'a> {
+    /// For a client that has a line, of which nothing was read yet.
+    #[must_use]
+    pub fn new(client: &'a Client, protocol: Protocol, limits: Limits) -> Self {
+        let now = Instant::now();
+        let (interpreter, offers) = match protocol {
+            Protocol::Raw => (None, Vec::new()),
+            Protocol::Telnet(rights) => {
+                let (interpreter, offers) = Interpreter::new(rights);
+                (Some(interpreter), offers)
+            }
+        };
+        let mut to_client = Direction::new();
+        to_client.keep(&offers);
+        Relay {
+            client,
+            limits,
+            interpreter,
+            order: None,
+            order_since: now,
+            undecoded: Vec::new(),
+            to_line: Direction::new(),
+            to_client,
+            client_closed: false,
+            client_deaf: None,
+            receipts: Receipts::new(limits.keepalive),
+            wanted: false,
+            last_byte: now,
+            last_look: now,
+            unsent: 0,
+        }
+    }
+
+    /// Moves bytes until there is a reason to stop; what was read by then and not taken yet is for
+    /// [`Relay::finish`].
+    ///
+    /// `stopped` completes when the service stops, `wanted` when somebody else waits for a line.
+    pub async fn run(
+        &mut self,
+        line: &mut Line,
+        stopped: impl Future<Output = ()>,
+        wanted: impl Future<Output = ()>,
+    ) -> End {
+        tokio::select! {
+            biased;
+            () = stopped => End::Stopped,
+            end = self.until_end(line, wanted) => end,
+        }
+    }
+
+    /// How many bytes went where.
+    #[must_use]
+    pub fn moved(&self) -> Moved {
+        Moved {
+            to_line: self.to_line.moved,
+            to_client: match &self.interpreter {
+                None => self.to_client.moved,
+                Some(interpreter) => interpreter.translated(),
+            },
+        }
+    }
+
     async fn until_end(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);

@@ -184,7 +184,8 @@ for line in sys.stdin:
         value = error
     print(repr(value), flush=True)
 ";
-        let url = format!("rfc2217://127.0.0.1:{}{options}", served.port());
+        // Of its own it has no more than three seconds' patience, which a busy machine may need.
+        let url = format!("rfc2217://127.0.0.1:{}?timeout=60{options}", served.port());
         let mut child = bounded(PYTHON)
             .args(["-W", "ignore", "-c", DRIVER, &url, arguments])
             .stdin(Stdio::piped())
@@ -298,7 +299,7 @@ fn pyserial_drives_signals_and_reads_them_on_a_line_that_has_none() {
         return;
     }
     let served = Served::new();
-    for options in ["", "?poll_modem"] {
+    for options in ["", "&poll_modem"] {
         let mut python = Pyserial::start(&served, options, "baudrate=9600");
         for signal in ["dtr", "rts", "break_condition"] {
             for on in ["False", "True", "True", "False"] {
@@ -343,7 +344,7 @@ fn pyserial_finds_every_request_answered_and_nothing_rejected() {
         return;
     }
     let served = Served::new();
-    let mut python = Pyserial::start(&served, "?logging=debug", "baudrate=9600");
+    let mut python = Pyserial::start(&served, "&logging=debug", "baudrate=9600");
     for change in [
         "s.baudrate = 19200",
         "s.stopbits = 2",
@@ -394,7 +395,7 @@ fn miniterm_gets_its_answer_and_changes_the_settings() {
         return;
     }
     let served = Served::new();
-    let url = format!("rfc2217://127.0.0.1:{}", served.port());
+    let url = format!("rfc2217://127.0.0.1:{}?timeout=60", served.port());
     let arguments = words(&["-m", "serial.tools.miniterm", &url, "9600"]);
     let mut miniterm = Peer::run(PYTHON, &arguments);
     miniterm.says_next("--- Quit: ");
@@ -487,7 +488,7 @@ fn a_program_that_closes_its_com_port_has_left_once_the_line_has_what_it_wrote()
     );
     let script = "
 import serial, sys
-s = serial.serial_for_url('rfc2217://' + sys.argv[1])
+s = serial.serial_for_url('rfc2217://' + sys.argv[1] + '?timeout=60')
 s.write(bytes(3000))
 s.close()
 ";

@@ -207,6 +207,15 @@ def whoever_comes_after_a_client_that_vanished_finds_dtr_up_and_no_break(who):
             daemon.left("nm")
 
 
+@test
+def a_program_that_closes_its_port_and_opens_it_again_at_once_gets_it(who):
+    with Modemd(who, nm=telnet("/dev/ttyNM0")) as daemon:
+        # Hanging up takes half a second.
+        for _ in range(5):
+            with daemon.com_port("nm") as client:
+                assert client.baud(9600) == 9600
+
+
 # --- what the client is told ----------------------------------------------------------------------
 
 
