@@ -242,10 +242,13 @@ static unsigned int nm_chars_in_buffer(struct tty_struct *tty)
 	return unsent > FIFO ? unsent - FIFO : 0;
 }
 
-/* As uart_wait_until_sent() does: no longer than twice what the hardware needs for what it has taken. */
+/*
+ * As uart_wait_until_sent() does: no longer than twice what the hardware needs for what it has taken, and
+ * then what the worker that plays the hardware may be late on a busy machine.
+ */
 static void nm_wait_until_sent(struct tty_struct *tty, int timeout)
 {
-	unsigned long needs = nsecs_to_jiffies(2 * FIFO * octet_time(tty)) + 1;
+	unsigned long needs = nsecs_to_jiffies(2 * FIFO * octet_time(tty)) + HZ;
 	unsigned long until = jiffies + min_t(unsigned long, needs, timeout ?: MAX_SCHEDULE_TIMEOUT);
 
 	while (!kfifo_is_empty(&end_of(tty)->unsent) && time_before(jiffies, until) &&
