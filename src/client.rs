@@ -105,9 +105,10 @@ impl Client {
         })
     }
 
-    /// Sets the socket up for a session: urgent data comes in its place among the rest, what is written leaves at once, little waits for a client
-    /// that does not read, and one that vanished is noticed within `keepalive` (whole seconds, two
-    /// at least); while something is unacknowledged the relay looks after that.
+    /// Sets the socket up for a session: urgent data comes in its place among the rest, what is
+    /// written leaves at once, little waits for a client that does not read, and one that vanished
+    /// is noticed within `keepalive` (whole seconds, two at least); while something is
+    /// unacknowledged the relay looks after that.
     pub fn prepare(&self, keepalive: Duration) -> io::Result<()> {
         if let Peer::Local { .. } = self.peer {
             return Ok(());

@@ -3,7 +3,7 @@
 use crate::config::{ClientSetting, ClientSettings, DataBits, Flow, MAX_BAUD, Parity, StopBits};
 
 use super::message::{line_state, modem_state, set_control};
-use super::{Counts, Message, Setting, Signals, Uart};
+use super::{Counts, Message, Setting, Signals, State, Uart};
 
 /// What a client may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,40 +177,29 @@ impl Control {
     fn control(&self, asked: u8, uart: &mut impl Uart) -> u8 {
         match asked {
             set_control::BREAK..=set_control::BREAK_OFF => {
-                if asked != set_control::BREAK {
-                    let on = Setting::Break(asked == set_control::BREAK_ON);
-                    self.set(ClientSetting::Break, on, uart);
-                }
-                let on = uart.state().sends_break;
-                if on {
-                    set_control::BREAK_ON
-                } else {
-                    set_control::BREAK_OFF
-                }
+                let may = self.may(ClientSetting::Break);
+                let question = set_control::BREAK;
+                switch(
+                    asked,
+                    question,
+                    may.then_some(Setting::Break),
+                    uart,
+                    |now| now.sends_break,
+                )
             }
             set_control::DTR..=set_control::DTR_OFF => {
-                if asked != set_control::DTR {
-                    let on = Setting::Dtr(asked == set_control::DTR_ON);
-                    self.set(ClientSetting::Dtr, on, uart);
-                }
-                let on = uart.state().dtr;
-                if on {
-                    set_control::DTR_ON
-                } else {
-                    set_control::DTR_OFF
-                }
+                let may = self.may(ClientSetting::Dtr);
+                let question = set_control::DTR;
+                switch(asked, question, may.then_some(Setting::Dtr), uart, |now| {
+                    now.dtr
+                })
             }
             set_control::RTS..=set_control::RTS_OFF => {
-                if asked != set_control::RTS {
-                    let on = Setting::Rts(asked == set_control::RTS_ON);
-                    self.set(ClientSetting::Rts, on, uart);
-                }
-                let on = uart.state().rts;
-                if on {
-                    set_control::RTS_ON
-                } else {
-                    set_control::RTS_OFF
-                }
+                let may = self.may(ClientSetting::Rts);
+                let question = set_control::RTS;
+                switch(asked, question, may.then_some(Setting::Rts), uart, |now| {
+                    now.rts
+                })
             }
             set_control::INBOUND..=set_control::INBOUND_HARDWARE | set_control::INBOUND_DTR => {
                 if let Some((_, flow)) = INBOUND.iter().find(|(value, _)| *value == asked) {
@@ -299,6 +288,23 @@ impl Control {
             | bit(counted.parity != before.parity, line_state::PARITY)
             | bit(counted.overrun != before.overrun, line_state::OVERRUN);
     }
+}
+
+/// Something that is on or off: behind the `question` in the list of values come "on" and "off".
+fn switch<U: Uart>(
+    asked: u8,
+    question: u8,
+    setting: Option<fn(bool) -> Setting>,
+    uart: &mut U,
+    is_on: fn(State) -> bool,
+) -> u8 {
+    let (on, off) = (question + 1, question + 2);
+    if asked != question
+        && let Some(setting) = setting
+    {
+        uart.set(setting(asked == on));
+    }
+    if is_on(uart.state()) { on } else { off }
 }
 
 const DATA_SIZES: [(u8, DataBits); 4] = [
