@@ -147,14 +147,10 @@ impl<'a> Relay<'a> {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
         loop {
-            let carried_out = match self
+            let order = self
                 .until_order(line, alarm.as_mut(), wanted.as_mut())
-                .await
-            {
-                Ok(order) => self.carry_out(order, line),
-                Err(end) => Err(end),
-            };
-            if let Err(end) = carried_out {
+                .await;
+            if let Err(end) = order.and_then(|order| self.carry_out(order, line)) {
                 return end;
             }
             // A segment full of orders is many turns.

@@ -144,19 +144,7 @@ fn kermit_dials_through_the_port_and_carries_a_file() {
     let into = exchange.scratch.path().join("received");
     fs::create_dir(&into).unwrap();
     let port = exchange.port();
-    let kermit = |name: &str, script: String| {
-        let script = exchange.scratch.file(name, script);
-        Command::new("kermit")
-            .arg("-Y")
-            .arg("-C")
-            .arg(format!("take {}", script.display()))
-            .current_dir(&into)
-            .env("HOME", exchange.scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
-    };
+    let kermit = |name: &str, script: String| exchange.kermit(name, script, &into);
     // The first client gets the first modem.
     let receiver = kermit(
         "receive.ksc",

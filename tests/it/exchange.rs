@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use modemd::demo::EmulatedModems;
 
-use crate::support::{PATIENCE, Running, Scratch, share};
+use crate::support::{PATIENCE, Running, Scratch, bounded, share};
 
 /// A modemd with emulated modems of this process behind it; each number leads to one of them.
 pub(crate) struct Exchange {
@@ -61,6 +61,21 @@ impl Exchange {
 
     pub(crate) fn port(&self) -> String {
         self.address().port().to_string()
+    }
+
+    /// A C-Kermit that carries out a script, and puts what it receives into a directory.
+    pub(crate) fn kermit(&self, name: &str, script: String, into: &Path) -> Child {
+        let script = self.scratch.file(name, script);
+        bounded("kermit")
+            .arg("-Y")
+            .arg("-C")
+            .arg(format!("take {}", script.display()))
+            .current_dir(into)
+            .env("HOME", self.scratch.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
     /// A file with all octets in it, several times over, in an order that is no pattern.

@@ -59,53 +59,36 @@ fn has_a_dialogue(client: &mut Piped) {
     }
 }
 
-#[test]
-fn inetutils_telnet_gets_its_answers_each_once() {
-    if !have(&["inetutils-telnet"]) {
+/// Starts the client with these arguments, in which `PORT` is a telnet port with a modem.
+#[track_caller]
+fn gets_its_answers_each_once(program: &str, arguments: &str) {
+    if !have(&[program]) {
         return;
     }
     let exchange = Exchange::with_telnet_modems(1);
-    let port = exchange.port();
-    has_a_dialogue(&mut Piped::start(
-        "inetutils-telnet",
-        &["-E", "127.0.0.1", &port],
-    ));
+    let arguments = arguments.replace("PORT", &exchange.port());
+    let arguments: Vec<_> = arguments.split(' ').collect();
+    has_a_dialogue(&mut Piped::start(program, &arguments));
+}
+
+#[test]
+fn inetutils_telnet_gets_its_answers_each_once() {
+    gets_its_answers_each_once("inetutils-telnet", "-E 127.0.0.1 PORT");
 }
 
 #[test]
 fn telnet_ssl_without_ssl_gets_its_answers_each_once() {
-    if !have(&["telnet-ssl"]) {
-        return;
-    }
-    let exchange = Exchange::with_telnet_modems(1);
-    let port = exchange.port();
-    has_a_dialogue(&mut Piped::start("telnet-ssl", &["-E", "127.0.0.1", &port]));
+    gets_its_answers_each_once("telnet-ssl", "-E 127.0.0.1 PORT");
 }
 
 #[test]
 fn curl_gets_its_answers_each_once() {
-    if !have(&["curl"]) {
-        return;
-    }
-    let exchange = Exchange::with_telnet_modems(1);
-    let address = format!("telnet://127.0.0.1:{}", exchange.port());
-    has_a_dialogue(&mut Piped::start(
-        "curl",
-        &["--silent", "--no-buffer", &address],
-    ));
+    gets_its_answers_each_once("curl", "--silent --no-buffer telnet://127.0.0.1:PORT");
 }
 
 #[test]
 fn plink_gets_its_answers_each_once() {
-    if !have(&["plink"]) {
-        return;
-    }
-    let exchange = Exchange::with_telnet_modems(1);
-    let port = exchange.port();
-    has_a_dialogue(&mut Piped::start(
-        "plink",
-        &["-batch", "-telnet", "-P", &port, "127.0.0.1"],
-    ));
+    gets_its_answers_each_once("plink", "-batch -telnet -P PORT 127.0.0.1");
 }
 
 #[test]

@@ -77,25 +77,13 @@ fn kermit_carries_a_file(settings: &str) -> [String; 2] {
     fs::create_dir(&into).unwrap();
     let ready = exchange.scratch.path().join("ready");
     let kermit = |name: &str, script: String| {
-        let script = exchange.scratch.file(
-            name,
-            format!(
-                "set exit warning off\nset command byte 8\nset carrier-watch off\n\
-                 set telnet debug on\n{settings}\n\
-                 set host 127.0.0.1:{} /telnet\nif fail exit 1\n{script}\nexit 0\n",
-                exchange.port()
-            ),
+        let script = format!(
+            "set exit warning off\nset command byte 8\nset carrier-watch off\n\
+             set telnet debug on\n{settings}\n\
+             set host 127.0.0.1:{} /telnet\nif fail exit 1\n{script}\nexit 0\n",
+            exchange.port()
         );
-        bounded("kermit")
-            .arg("-Y")
-            .arg("-C")
-            .arg(format!("take {}", script.display()))
-            .current_dir(&into)
-            .env("HOME", exchange.scratch.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+        exchange.kermit(name, script, &into)
     };
     let receiver = kermit(
         "receive.ksc",
