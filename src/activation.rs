@@ -1,12 +1,16 @@
 //! The sockets that modemd was started with: by systemd under names, by inetd on standard input.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use listenfd::ListenFd;
+use nix::sys::stat::{SFlag, fstat};
 use socket2::{Domain, Socket, Type};
 
 use crate::config::Endpoint;
+use crate::store::session_of;
 
 /// What was handed in.
 #[derive(Debug)]
@@ -30,6 +34,44 @@ pub struct Listener {
     pub bound: Option<Endpoint>,
 }
 
+/// What systemd kept of a session for another process of this service.
+#[derive(Debug)]
+pub struct Stored {
+    /// The session's number.
+    pub session: u64,
+    /// Its client.
+    pub client: Option<Socket>,
+    /// Its line.
+    pub line: Option<File>,
+    /// Its ledger.
+    pub ledger: Option<File>,
+}
+
+impl Stored {
+    fn nothing_of(session: u64) -> Self {
+        Stored {
+            session,
+            client: None,
+            line: None,
+            ledger: None,
+        }
+    }
+
+    /// What it is says what it is for: systemd gives descriptors of one name in any order.
+    fn take(&mut self, descriptor: OwnedFd) {
+        let kind = fstat(&descriptor).map_or(SFlag::empty(), |of| {
+            SFlag::from_bits_truncate(of.st_mode & SFlag::S_IFMT.bits())
+        });
+        match kind {
+            SFlag::S_IFSOCK => self.client = Some(descriptor.into()),
+            SFlag::S_IFCHR => self.line = Some(descriptor.into()),
+            SFlag::S_IFREG => self.ledger = Some(descriptor.into()),
+            // It is not ours, and closed.
+            _ => {}
+        }
+    }
+}
+
 /// Why what was handed in cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
@@ -50,15 +92,17 @@ pub enum ActivationError {
     Mixed,
 }
 
-/// Takes the sockets that systemd handed in (`sd_listen_fds(3)`).
+/// Takes the sockets that systemd handed in (`sd_listen_fds(3)`), and what it kept of sessions that
+/// another process has left. Names decide what is what.
 ///
 /// Changes the environment, so it must run before there are threads.
-pub fn from_systemd() -> Result<Handed, ActivationError> {
+pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<&str> = names.split(':').collect();
     let mut handed = ListenFd::from_env();
     let mut listeners = Vec::new();
     let mut clients = Vec::new();
+    let mut sessions: BTreeMap<u64, Stored> = BTreeMap::new();
     for index in 0..handed.len() {
         let name = names.get(index).copied().unwrap_or_default();
         let unfit = |error| ActivationError::Unfit {
@@ -66,6 +110,17 @@ pub fn from_systemd() -> Result<Handed, ActivationError> {
             name: name.to_owned(),
             error,
         };
+        if let Some(session) = session_of(name) {
+            if let Some(descriptor) = handed.take_raw_fd(index).map_err(unfit)? {
+                // SAFETY: systemd has opened it for this process, and `listenfd` gives each once.
+                #[allow(unsafe_code)]
+                let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+                let stored = sessions.entry(session);
+                let stored = stored.or_insert_with(|| Stored::nothing_of(session));
+                stored.take(descriptor);
+            }
+            continue;
+        }
         // The types say "listener", the check behind them only "stream socket of this family".
         let socket = match handed.take_tcp_listener(index) {
             Ok(socket) => socket.map(Socket::from),
@@ -85,12 +140,13 @@ pub fn from_systemd() -> Result<Handed, ActivationError> {
             clients.push(socket);
         }
     }
-    match (listeners.is_empty(), clients.pop()) {
-        (true, None) => Ok(Handed::Nothing),
-        (false, None) => Ok(Handed::Listeners(listeners)),
-        (true, Some(client)) if clients.is_empty() => Ok(Handed::Client(client)),
-        _ => Err(ActivationError::Mixed),
-    }
+    let handed = match (listeners.is_empty(), clients.pop()) {
+        (true, None) if sessions.is_empty() => Handed::Nothing,
+        (_, None) => Handed::Listeners(listeners),
+        (true, Some(client)) if clients.is_empty() => Handed::Client(client),
+        _ => return Err(ActivationError::Mixed),
+    };
+    Ok((handed, sessions.into_values().collect()))
 }
 
 /// Takes the socket that inetd put on standard input: a client with `nowait`, a listening socket

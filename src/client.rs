@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{getsockopt, setsockopt};
 use nix::{setsockopt_impl, sockopt_impl};
+use serde::{Deserialize, Serialize};
 use socket2::{Domain, Socket, TcpKeepalive};
 use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
@@ -47,7 +48,7 @@ sockopt_impl!(
 const TCP_RTO_MAX_MS: libc::c_int = 44;
 
 /// Where a client is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Peer {
     /// On the network, at this address; an IPv4 client of an IPv6 socket has its IPv4 address.
     Network(SocketAddr),
@@ -103,6 +104,13 @@ impl Client {
             socket: watch(socket)?,
             peer,
         })
+    }
+
+    /// Takes over a client that another process has left, who was this.
+    pub fn resume(socket: Socket, peer: Peer) -> io::Result<Client> {
+        socket.set_nonblocking(true)?;
+        let socket = watch(socket)?;
+        Ok(Client { socket, peer })
     }
 
     /// Sets the socket up for a session: urgent data comes in its place among the rest, what is

@@ -12,7 +12,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tracing::{debug, error, warn};
 
 use crate::access::Admission;
-use crate::activation::{self, Handed, Listener};
+use crate::activation::{self, Handed, Listener, Stored};
 use crate::at::plan;
 use crate::board::Board;
 use crate::claim::LockDirectory;
@@ -27,7 +27,7 @@ use crate::notify;
 use crate::port::Port;
 use crate::privileges::{self, Privileges};
 use crate::server::{self, Service};
-use crate::session;
+use crate::session::{self, Farewell, Process};
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
@@ -92,7 +92,7 @@ pub fn run(line: CommandLine) -> ExitCode {
 
 /// Serves what a file says.
 fn serve_configuration(options: Serve) -> Result<(), Failure> {
-    let handed = activation::from_systemd().map_err(unavailable)?;
+    let (handed, stored) = activation::from_systemd().map_err(unavailable)?;
     if let (Handed::Nothing, false) = (&handed, options.standalone) {
         return Err(Failure::new(exit_code::USAGE, NOTHING_TO_SERVE));
     }
@@ -119,7 +119,7 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         source: Some(options.config),
         config,
     };
-    serve_all(service, listeners)
+    serve_all(service, listeners, stored)
 }
 
 /// Nothing failed that systemd should keep a record of: it may be that the port just left the
@@ -192,6 +192,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
         config.server.lock_dir = Some(lock_dir);
     }
     let binds = !options.listen.is_empty();
+    let (handed, stored) = activation::from_systemd().map_err(unavailable)?;
     let handed = if binds {
         let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
         Handed::Listeners(
@@ -201,11 +202,10 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                 .map(listen)
                 .collect::<Result<_, Failure>>()?,
         )
+    } else if let Handed::Nothing = handed {
+        activation::from_inetd(UNNAMED_PORT)
     } else {
-        match activation::from_systemd().map_err(unavailable)? {
-            Handed::Nothing => activation::from_inetd(UNNAMED_PORT),
-            handed => handed,
-        }
+        handed
     };
     let admission = if !options.allow.is_empty() {
         Admission::Listed(options.allow.into_iter().collect())
@@ -232,7 +232,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                     ..config
                 },
             };
-            serve_all(service, listeners)
+            serve_all(service, listeners, stored)
         }
     }
 }
@@ -249,11 +249,15 @@ fn plan(server: &config::Server) -> Result<Privileges, Failure> {
 }
 
 /// The shared daemon: the privileges go before there is anybody to serve.
-fn serve_all(service: Service, listeners: Vec<Listener>) -> Result<(), Failure> {
+fn serve_all(
+    service: Service,
+    listeners: Vec<Listener>,
+    stored: Vec<Stored>,
+) -> Result<(), Failure> {
     let privileges = plan(&service.config.server)?;
     raise_descriptor_limit();
     privileges.let_go().map_err(not_permitted)?;
-    block_on(server::serve(service, listeners))?.map_err(unavailable)
+    block_on(server::serve(service, listeners, stored))?.map_err(unavailable)
 }
 
 /// The per-connection instance: one client, one session. What may look up names in a thread is over
@@ -269,7 +273,7 @@ fn serve_one(
     let port = Port::new(settings, Instance::PerConnection, admission, locks.into());
     let board = Board::default();
     block_on(async {
-        let (stop, stopped) = watch::channel(false);
+        let (farewell, told) = watch::channel(None);
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .map_err(unavailable)?;
@@ -282,12 +286,18 @@ fn serve_one(
             }
         };
         notify::ready(&format!("serving {}", client.peer()));
-        let session = session::run(client, &port, &board, stopped, || privileges.let_go());
+        let process = Process {
+            board: &board,
+            // systemd starts no instance again whose client is gone from it.
+            store: None,
+            farewell: told,
+        };
+        let session = session::run(client, &port, &process, || privileges.let_go());
         tokio::pin!(session);
         loop {
             tokio::select! {
                 done = &mut session => return done.map_err(not_permitted),
-                _ = terminate.recv() => drop(stop.send_replace(true)),
+                _ = terminate.recv() => drop(farewell.send_replace(Some(Farewell::Stop))),
                 () = board.changed() => notify::status(&board.text(port.pool.devices())),
             }
         }
@@ -325,7 +335,7 @@ fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
     };
     block_on(async {
         let modems = spawn_local(modems.run());
-        let served = server::serve(service, vec![listener]).await;
+        let served = server::serve(service, vec![listener], Vec::new()).await;
         modems.abort();
         served
     })?

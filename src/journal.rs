@@ -21,6 +21,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub const SESSION_BEGAN: &str = "16275e76514d4ea08a22402c5bd02b12";
 /// A session is over and its line released.
 pub const SESSION_ENDED: &str = "c3f159d65dd7491ab32eb5cc9c04cd71";
+/// A session goes on that another process has left.
+pub const SESSION_RESUMED: &str = "4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5";
 /// A client may not use the port.
 pub const CLIENT_DENIED: &str = "081ccbad174c4eb5b38a6a8d4952024a";
 /// No line of the port could be had for a client.
@@ -166,6 +168,7 @@ mod tests {
         for id in [
             SESSION_BEGAN,
             SESSION_ENDED,
+            SESSION_RESUMED,
             CLIENT_DENIED,
             NO_LINE,
             LINE_FAILED,

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
 use crate::access::Admission;
-use crate::activation::Listener;
+use crate::activation::{Listener, Stored};
 use crate::board::Board;
 use crate::claim::LockDirectory;
 use crate::client::Client;
@@ -28,7 +28,8 @@ use crate::journal;
 use crate::listen;
 use crate::notify;
 use crate::port::Port;
-use crate::session;
+use crate::session::{self, Farewell, Process, Revived};
+use crate::store::Store;
 use crate::watched::watch;
 
 /// How long to pause when accepting fails for want of descriptors or memory.
@@ -58,7 +59,8 @@ struct Server {
     ports: RefCell<BTreeMap<String, (config::Port, Rc<Port>)>>,
     board: Board,
     clients: Clients,
-    stop: watch::Sender<bool>,
+    store: Option<Store>,
+    farewell: watch::Sender<Option<Farewell>>,
 }
 
 /// The tasks that serve somebody.
@@ -88,30 +90,53 @@ impl Drop for Served {
     }
 }
 
-/// Serves `listeners` until `SIGTERM`, `SIGINT`, or long idleness. Must run in a
+/// What a service is told.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// `RestartKillSignal=` of `modem.service`: the next process is about to start.
+    hand_over: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            hand_over: signal(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+/// Serves `listeners` until `SIGTERM`, `SIGINT`, or long idleness, or leaves its sessions to the next
+/// process on `SIGUSR1`; what the process before has `stored` is taken up first. Must run in a
 /// [`tokio::task::LocalSet`] and under a tokio runtime of one thread.
-pub async fn serve(service: Service, listeners: Vec<Listener>) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+pub async fn serve(
+    service: Service,
+    listeners: Vec<Listener>,
+    stored: Vec<Stored>,
+) -> io::Result<()> {
+    let mut signals = Signals::new()?;
     let server = Rc::new(Server {
         config: RefCell::default(),
         ports: RefCell::default(),
         board: Board::default(),
         clients: Clients::default(),
-        stop: watch::Sender::new(false),
+        store: Store::of_systemd(),
+        farewell: watch::Sender::new(None),
         service,
     });
     server.adopt(server.service.config.clone());
+    server.take_up(stored);
     let mut doors = Doors::new(&server, listeners)?;
     spawn_local(notify::watchdog());
     notify::ready(&server.status());
-    let farewell = server
-        .until_told(&mut doors, [&mut terminate, &mut interrupt], &mut hangup)
-        .await;
-    notify::stopping(farewell);
+    let (farewell, why) = server.until_told(&mut doors, &mut signals).await;
+    notify::stopping(why);
     drop(doors);
-    server.stop.send_replace(true);
+    server.farewell.send_replace(Some(farewell));
     let all_gone = async {
         while server.clients.count.get() > 0 {
             server.clients.changed.notified().await;
@@ -130,16 +155,18 @@ impl Server {
     async fn until_told(
         self: &Rc<Self>,
         doors: &mut Doors,
-        [terminate, interrupt]: [&mut Signal; 2],
-        hangup: &mut Signal,
-    ) -> &'static str {
+        signals: &mut Signals,
+    ) -> (Farewell, &'static str) {
         loop {
             let is_idle = self.service.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
-                _ = terminate.recv() => return "stopping: told to",
-                _ = interrupt.recv() => return "stopping: told to",
-                _ = hangup.recv() => self.reload(doors).await,
+                _ = signals.terminate.recv() => return (Farewell::Stop, "stopping: told to"),
+                _ = signals.interrupt.recv() => return (Farewell::Stop, "stopping: told to"),
+                _ = signals.hand_over.recv() => {
+                    return (Farewell::HandOver, "leaving all sessions to the next process");
+                }
+                _ = signals.hangup.recv() => self.reload(doors).await,
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {
@@ -148,7 +175,7 @@ impl Server {
                         continue;
                     }
                     debug!("nobody has come for a while, leaving until somebody does");
-                    return "stopping: nobody has come for a while";
+                    return (Farewell::Stop, "stopping: nobody has come for a while");
                 }
             }
         }
@@ -183,6 +210,57 @@ impl Server {
         });
         *self.ports.borrow_mut() = ports.collect();
         *self.config.borrow_mut() = config;
+    }
+
+    /// Goes on with what the process before has left. When this returns, all its lines are held by
+    /// this one, and nobody was accepted yet.
+    fn take_up(self: &Rc<Self>, stored: Vec<Stored>) {
+        let Some(store) = self.store else { return };
+        let lock_dir = self.config.borrow().server.lock_dir.clone();
+        let locks = Rc::new(LockDirectory::new(lock_dir, None));
+        let mut revived: Vec<_> = stored
+            .into_iter()
+            .filter_map(|stored| {
+                session::revive(stored, store, &locks)
+                    .inspect_err(|error| error!("a session cannot be taken up: {error}"))
+                    .ok()
+            })
+            .collect();
+        locks.sweep();
+        revived.sort_by_key(Revived::since);
+        for revived in revived {
+            let port = match (self.find(revived.port()), &revived) {
+                (Ok(port), _) => port,
+                (Err(reason), Revived::Guest(_)) => {
+                    refuse(revived.port(), &reason);
+                    continue;
+                }
+                // Nobody else gets a line of a port that has left the configuration.
+                (Err(_), _) => {
+                    let mut settings = config::Port::new(revived.port());
+                    settings.devices = vec![revived.device()];
+                    Rc::new(Port::new(
+                        &settings,
+                        Instance::Shared,
+                        Admission::Listed(settings.allow.clone()),
+                        Rc::clone(&locks),
+                    ))
+                }
+            };
+            let served = Served::new(self);
+            spawn_local(async move {
+                let Served(of) = &served;
+                session::resume(revived, &port, &of.process()).await;
+            });
+        }
+    }
+
+    fn process(&self) -> Process<'_> {
+        Process {
+            board: &self.board,
+            store: self.store,
+            farewell: self.farewell.subscribe(),
+        }
     }
 
     async fn reload(self: &Rc<Self>, doors: &mut Doors) {
@@ -226,11 +304,7 @@ impl Server {
         let port = match self.find(name) {
             Ok(port) => port,
             Err(reason) => {
-                warn!(
-                    MESSAGE_ID = journal::PORT_DISABLED,
-                    MODEMD_PORT = name,
-                    "client refused: {reason}"
-                );
+                refuse(name, &reason);
                 return;
             }
         };
@@ -244,12 +318,19 @@ impl Server {
         let served = Served::new(self);
         spawn_local(async move {
             let Served(of) = &served;
-            let stop = of.stop.subscribe();
             // The privileges went before there was anybody to serve.
             let nothing_left = || Ok::<_, Infallible>(());
-            let Ok(()) = session::run(client, &port, &of.board, stop, nothing_left).await;
+            let Ok(()) = session::run(client, &port, &of.process(), nothing_left).await;
         });
     }
+}
+
+fn refuse(port: &str, reason: &str) {
+    warn!(
+        MESSAGE_ID = journal::PORT_DISABLED,
+        MODEMD_PORT = port,
+        "client refused: {reason}"
+    );
 }
 
 /// Where the ports of a configuration listen, by their own account.

@@ -7,16 +7,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::kill;
-use nix::unistd::{Gid, Pid, Uid, setfsgid, setfsuid};
+use nix::unistd::{Gid, Pid, Uid, geteuid, setfsgid, setfsuid};
 use tracing::{info, warn};
 
 use super::holder::Holder;
@@ -30,6 +31,14 @@ const ATTEMPTS: usize = 4;
 /// The lock files of this process. One with our pid that is not among them was left by an earlier
 /// process with the same number, as happens all the time in containers.
 static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Whom a lock names while no process of ours holds it: systemd, which keeps the line's descriptor.
+const NEXT_HOLDER: i32 = 1;
+
+fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    OURS.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// Why a lock file could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -75,16 +84,14 @@ pub(super) struct LockFile {
 
 impl LockFile {
     pub(super) fn make(path: PathBuf, owner: Option<(Uid, Gid)>) -> Result<Self, LockFileError> {
-        let mut ours = OURS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ours = ours();
         if ours.contains(&path) {
             return Err(LockFileError::Held(Holder::of_lock_file(
                 &path,
                 Some(our_pid()),
             )));
         }
-        let whole = match Temporary::write(&path, owner) {
+        let whole = match Temporary::write(&path, owner, our_pid()) {
             Ok(whole) => whole,
             Err(error) => {
                 // We can make none, and yet respect the one that somebody made who could.
@@ -108,6 +115,38 @@ impl LockFile {
         Err(LockFileError::Held(Holder::of_lock_file(&path, None)))
     }
 
+    /// Takes over the lock that another process has left: one that names [`NEXT_HOLDER`] or somebody
+    /// who is gone, or one that is not there any more.
+    pub(super) fn take_over(path: PathBuf) -> Result<Self, LockFileError> {
+        if !is_left(&path) {
+            return LockFile::make(path, None);
+        }
+        let whole = Temporary::write(&path, None, our_pid())?;
+        fs::rename(&whole.path, &path)?;
+        ours().insert(path.clone());
+        Ok(LockFile {
+            path,
+            took_over: false,
+        })
+    }
+
+    /// Leaves the lock to the next process.
+    pub(super) fn leave(self) {
+        let lock = ManuallyDrop::new(self);
+        ours().remove(&lock.path);
+        if names(&lock.path, our_pid()) {
+            let left = Temporary::write(&lock.path, None, NEXT_HOLDER)
+                .and_then(|whole| fs::rename(&whole.path, &lock.path));
+            if let Err(error) = left {
+                warn!("{}: our lock cannot be left: {error}", lock.path.display());
+            }
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether somebody had left a lock who is gone.
     pub(super) fn took_over(&self) -> bool {
         self.took_over
@@ -116,9 +155,7 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        let mut ours = OURS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ours = ours();
         ours.remove(&self.path);
         match look(&self.path) {
             Ok((content, _)) if pid_in(&content) == Some(our_pid()) => {
@@ -141,7 +178,7 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn write(lock: &Path, owner: Option<(Uid, Gid)>) -> io::Result<Self> {
+    fn write(lock: &Path, owner: Option<(Uid, Gid)>, pid: i32) -> io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = lock.with_file_name(format!("LTMP.{}.{number}", our_pid()));
@@ -153,7 +190,7 @@ impl Temporary {
         let temporary = Temporary { path };
         // Whatever our umask is: a lock that others cannot read tells them nothing.
         file.set_permissions(Permissions::from_mode(0o644))?;
-        file.write_all(format!("{:10}\n", our_pid()).as_bytes())?;
+        file.write_all(format!("{pid:10}\n").as_bytes())?;
         Ok(temporary)
     }
 }
@@ -245,6 +282,24 @@ pub fn pid_in(content: &[u8]) -> Option<i32> {
         text.split_ascii_whitespace().next()?.parse().ok()?
     };
     (1..=PID_MAX).contains(&pid).then_some(pid)
+}
+
+/// Whether the lock at `path` was left to the next process, by one of this user.
+fn is_left(path: &Path) -> bool {
+    let is_our_users = fs::symlink_metadata(path).is_ok_and(|of| of.uid() == geteuid().as_raw());
+    is_our_users && names(path, NEXT_HOLDER)
+}
+
+/// Removes the lock at `path` if it was left to the next process and this one has not taken it over.
+pub(super) fn remove_if_left(path: &Path) {
+    if !ours().contains(path) && is_left(path) {
+        info!("{}: lock left to nobody, removed", path.display());
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn names(path: &Path, pid: i32) -> bool {
+    look(path).is_ok_and(|(content, _)| pid_in(&content) == Some(pid))
 }
 
 fn is_alive(pid: i32) -> bool {

@@ -81,6 +81,27 @@ impl LockDirectory {
         }
     }
 
+    /// The files that lock a line, under all the names that other programs look for.
+    #[must_use]
+    pub fn files_for(&self, device: &Path) -> Vec<PathBuf> {
+        let names = lock_names(device, &real_path(device));
+        names.iter().map(|name| self.path.join(name)).collect()
+    }
+
+    /// Removes the locks that were left to a process that never came: those which name the first of
+    /// all processes and are ours by their owner, but for those that this process has taken over.
+    pub fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.path) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with("LCK..") {
+                lock_file::remove_if_left(&entry.path());
+            }
+        }
+    }
+
     fn warn_once(&self, error: &std::io::Error) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             warn!(
@@ -119,8 +140,8 @@ impl Claim {
     /// warning: [`Claim::secure`] still keeps out all who look at the line itself.
     pub fn take(device: &Path, directory: &LockDirectory) -> Result<Claim, Unavailable> {
         let mut lock_files = Vec::new();
-        for name in lock_names(device, &real_path(device)) {
-            match LockFile::make(directory.path.join(name), directory.owner) {
+        for path in directory.files_for(device) {
+            match LockFile::make(path, directory.owner) {
                 Ok(lock_file) => lock_files.push(lock_file),
                 Err(LockFileError::Held(holder)) => return Err(Unavailable::busy(device, holder)),
                 Err(stuck @ LockFileError::Stuck { .. }) => {
@@ -136,6 +157,47 @@ impl Claim {
             device: device.to_owned(),
             lock_files,
         })
+    }
+
+    /// A claim that rests on the line's descriptor, which another process has left, locked as it was.
+    #[must_use]
+    pub fn without_files(device: &Path) -> Claim {
+        Claim {
+            device: device.to_owned(),
+            lock_files: Vec::new(),
+        }
+    }
+
+    /// Takes over the lock files that another process has left, as [`Claim::leave`] leaves them or as
+    /// they are after its death. Tells why one cannot be had, if so; then this can be tried again.
+    pub fn take_over(&mut self, lock_files: &[PathBuf]) -> Option<Unavailable> {
+        let mut reason = None;
+        for path in lock_files {
+            if self.lock_files().any(|ours| ours == path) {
+                continue;
+            }
+            match LockFile::take_over(path.clone()) {
+                Ok(lock_file) => self.lock_files.push(lock_file),
+                Err(LockFileError::Held(holder)) => {
+                    reason = Some(Unavailable::busy(&self.device, holder));
+                }
+                Err(other) => reason = Some(Unavailable::broken(&self.device, other.to_string())),
+            }
+        }
+        reason
+    }
+
+    /// Leaves the lock files to the next process. Until then they name the first of all processes,
+    /// which always runs and which keeps the line's descriptor meanwhile: nobody takes them for stale.
+    pub fn leave(self) {
+        for lock_file in self.lock_files {
+            lock_file.leave();
+        }
+    }
+
+    /// The lock files.
+    pub fn lock_files(&self) -> impl Iterator<Item = &Path> {
+        self.lock_files.iter().map(LockFile::path)
     }
 
     /// Takes the locks that live in the kernel, on the line just opened: `flock(2)`, and a look

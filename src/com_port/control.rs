@@ -1,12 +1,14 @@
 //! The server's side of RFC 2217: what a client's messages do to a line, and what is answered.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{ClientSetting, ClientSettings, DataBits, Flow, MAX_BAUD, Parity, StopBits};
 
 use super::message::{line_state, modem_state, set_control};
 use super::{Counts, Message, Setting, Signals, State, Uart};
 
 /// What a client may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
     /// Which settings.
     pub settings: ClientSettings,
@@ -18,7 +20,7 @@ pub struct Rights {
 ///
 /// Every request has exactly one answer, with what is in force after it: what was asked for, or what
 /// was in force before if the client may not change it or the hardware cannot.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
     rights: Rights,
     suspended: bool,

@@ -1,5 +1,7 @@
 //! What stands in a subnegotiation of COM-PORT-OPTION (RFC 2217, section 3).
 
+use serde::{Deserialize, Serialize};
+
 /// Who says it: the same messages go both ways, with other codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
@@ -20,7 +22,7 @@ impl Sender {
 
 /// One message. Numbers are as they are on the wire, since an answer must also be possible to what
 /// nobody understands; a value that is missing counts as 0, which asks for the value in force.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// 0: who the sender is; empty: who are you?
     Signature(Vec<u8>),
@@ -51,7 +53,7 @@ pub enum Message {
 }
 
 /// A speed in bits per second, and how it is written. 0 asks for the speed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BaudRate {
     /// Four octets.
     Wide(u32),

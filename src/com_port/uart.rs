@@ -1,5 +1,7 @@
 //! The serial hardware behind a COM port, as the commands of RFC 2217 see it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{DataBits, Flow, Parity, StopBits};
 
 /// What RFC 2217 controls. A line implements it; nothing here fails, since every answer of the
@@ -80,7 +82,7 @@ pub struct State {
 }
 
 /// The signals that come from the modem.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "four signals, each on or off"
@@ -98,7 +100,7 @@ pub struct Signals {
 
 /// How often something happened (`struct serial_icounter_struct` of the kernel's `serial.h`). The
 /// numbers only grow, and wrap around.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// CTS changed.
     pub cts: u32,

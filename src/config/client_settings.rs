@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -86,7 +87,7 @@ impl fmt::Display for ClientSetting {
 }
 
 /// Which settings of its line a telnet client may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientSettings {
     /// A bit for each [`ClientSetting`].
     allowed: u8,

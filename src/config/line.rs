@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::problem::{Mistake, quoted};
 
 /// The fastest rate that is believed: what the fastest USB serial chips (FT232H) are made for.
@@ -11,7 +13,7 @@ pub const MAX_BAUD: u32 = 12_000_000;
 const EXAMPLES: &str = "write for example `115200,8,N,1` or `9600,7,E,1,rtscts`";
 
 /// The settings of a serial line, written `baud,data,parity,stop[,rtscts|xonxoff]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineSettings {
     /// Bits per second, 1 to [`MAX_BAUD`]; standard or not.
     pub baud: u32,
@@ -38,7 +40,7 @@ impl Default for LineSettings {
 }
 
 /// Bits in a character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataBits {
     /// 5, as teletypes had.
     Five,
@@ -51,7 +53,7 @@ pub enum DataBits {
 }
 
 /// The check bit after the data bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Parity {
     /// `N`: no check bit.
     None,
@@ -66,7 +68,7 @@ pub enum Parity {
 }
 
 /// The pause after a character, in bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopBits {
     /// 1
     One,
@@ -75,7 +77,7 @@ pub enum StopBits {
 }
 
 /// Flow control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flow {
     /// None: nothing is written for it.
     None,

@@ -9,12 +9,14 @@ mod signals;
 mod tests;
 
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, tcdrain, tcflush};
+use serde::{Deserialize, Serialize};
 use serialport::{SerialPort, TTYPort};
 use tokio::io::unix::AsyncFd;
 use tokio::task::spawn_blocking;
@@ -55,11 +57,19 @@ pub struct Line {
 }
 
 /// The settings a line was found with.
-#[derive(Debug)]
-struct Found {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Found {
     settings: Saved,
     /// Whether `ASYNC_LOW_LATENCY` was on, or cannot be had.
     low_latency: bool,
+}
+
+/// What another process needs to go on with a line, beside its descriptor and what it was
+/// [`Found`] with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Memo {
+    asked: InForce,
+    driven: Driven,
 }
 
 /// The descriptor of a line; what [`AsyncFd`] and `nix` need of it.
@@ -74,6 +84,14 @@ impl AsFd for Tty {
         unsafe {
             BorrowedFd::borrow_raw(self.0.as_raw_fd())
         }
+    }
+}
+
+impl From<File> for Tty {
+    fn from(file: File) -> Self {
+        // SAFETY: the descriptor is open, and nobody else owns it any more.
+        #[allow(unsafe_code)]
+        Tty(unsafe { TTYPort::from_raw_fd(file.into_raw_fd()) })
     }
 }
 
@@ -99,15 +117,98 @@ impl Line {
         Ok(line)
     }
 
+    /// Goes on with a line that another process has left.
+    ///
+    /// Must be called in a tokio runtime. Fails if it cannot be watched; that it is gone, the first
+    /// who reads from it learns.
+    pub fn resume(
+        file: File,
+        device: &Path,
+        found: Found,
+        memo: Memo,
+        claim: Claim,
+    ) -> std::io::Result<Line> {
+        let tty = Tty::from(file);
+        Ok(Line {
+            has_signals: signals::exist(&tty),
+            tty: watch(tty)?,
+            device: device.to_owned(),
+            found,
+            asked: memo.asked,
+            driven: memo.driven,
+            claim: Some(claim),
+        })
+    }
+
+    /// What there is of a line that another process has left, to hang up and to give it back: with the
+    /// settings that it was `found` with, or those that it has if nobody knows.
+    pub fn salvage(
+        file: File,
+        device: &Path,
+        found: Option<Found>,
+        claim: Claim,
+    ) -> std::io::Result<Line> {
+        let tty = Tty::from(file);
+        let found = match found {
+            Some(found) => found,
+            None => Found {
+                settings: Saved::of(&tty)?,
+                low_latency: true,
+            },
+        };
+        Ok(Line {
+            has_signals: signals::exist(&tty),
+            asked: settings::read(&tty)?,
+            tty: watch(tty)?,
+            device: device.to_owned(),
+            found,
+            driven: Driven::after_opening(),
+            claim: Some(claim),
+        })
+    }
+
+    /// Gets those of its lock files that could not be had so far, as [`Claim::take_over`].
+    pub fn take_over_locks(&mut self, lock_files: &[PathBuf]) -> Option<Unavailable> {
+        self.claim.as_mut()?.take_over(lock_files)
+    }
+
+    /// What another process needs to go on.
+    #[must_use]
+    pub fn memo(&self) -> Memo {
+        Memo {
+            asked: self.asked,
+            driven: self.driven,
+        }
+    }
+
+    /// The settings it was found with, which it will be given back.
+    #[must_use]
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The files that lock it.
+    pub fn locks(&self) -> impl Iterator<Item = &Path> {
+        self.claim.iter().flat_map(Claim::lock_files)
+    }
+
+    /// Leaves the line as it is to the next process, which gets its descriptor from somebody who
+    /// keeps it. Until then that is who holds it.
+    pub fn leave(self) {
+        // Not closed here, but with the process: `serialport` ends the exclusive mode of what it closes.
+        let mut line = ManuallyDrop::new(self);
+        if let Some(claim) = line.claim.take() {
+            claim.leave();
+        }
+    }
+
     fn adopt(
         file: File,
         device: &Path,
         settings: LineSettings,
         claim: Claim,
     ) -> Result<Line, String> {
-        // SAFETY: the descriptor was just opened and nobody else owns it any more.
-        #[allow(unsafe_code)]
-        let tty = Tty(unsafe { TTYPort::from_raw_fd(file.into_raw_fd()) });
+        let tty = Tty::from(file);
         let found = Found {
             settings: Saved::of(&tty)
                 .map_err(|errno| format!("its settings cannot be read: {}", errno.desc()))?,
@@ -340,5 +441,10 @@ impl Drop for Line {
         self.restore();
         // After the settings: a driver raises DTR again when the speed it is given is not 0.
         self.lower_dtr();
+        // Whoever keeps a copy of the descriptor may be slower to close it. (`serialport` ends the
+        // exclusive mode itself.)
+        if let Ok(tty) = self.tty.get_ref().as_fd().try_clone_to_owned() {
+            let _ = File::from(tty).unlock();
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The settings of a line: put into force, and read back.
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::termios::{
     ControlFlags, InputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr,
     tcsetattr,
 };
+use serde::{Deserialize, Serialize};
 use serialport::SerialPort;
 
 use super::Tty;
@@ -16,7 +18,7 @@ use crate::config::{DataBits, Flow, LineSettings, Parity, StopBits};
 const SPEED_TOLERANCE_PERCENT: u32 = 2;
 
 /// Settings as they are in force, or shall be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct InForce {
     /// Its flow control is what holds us up.
     pub(super) line: LineSettings,
@@ -141,22 +143,53 @@ pub(super) fn is_near(asked: u32, in_force: u32) -> bool {
 }
 
 /// All settings of a line, to be put back exactly.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Saved {
-    termios: Termios,
+    input_flags: u32,
+    output_flags: u32,
+    control_flags: u32,
+    local_flags: u32,
+    discipline: u8,
+    control_chars: Vec<u8>,
+    input_speed: u32,
+    output_speed: u32,
     baud: Option<u32>,
 }
 
 impl Saved {
     pub(super) fn of(tty: &Tty) -> nix::Result<Self> {
+        let termios = libc::termios::from(tcgetattr(tty)?);
         Ok(Saved {
-            termios: tcgetattr(tty)?,
+            input_flags: termios.c_iflag,
+            output_flags: termios.c_oflag,
+            control_flags: termios.c_cflag,
+            local_flags: termios.c_lflag,
+            discipline: termios.c_line,
+            control_chars: termios.c_cc.into(),
+            input_speed: termios.c_ispeed,
+            output_speed: termios.c_ospeed,
             baud: tty.0.baud_rate().ok(),
         })
     }
 
+    fn termios(&self, of: Termios) -> Termios {
+        let mut termios = libc::termios::from(of);
+        termios.c_iflag = self.input_flags;
+        termios.c_oflag = self.output_flags;
+        termios.c_cflag = self.control_flags;
+        termios.c_lflag = self.local_flags;
+        termios.c_line = self.discipline;
+        for (place, of) in termios.c_cc.iter_mut().zip(&self.control_chars) {
+            *place = *of;
+        }
+        termios.c_ispeed = self.input_speed;
+        termios.c_ospeed = self.output_speed;
+        Termios::from(termios)
+    }
+
     pub(super) fn put_back(&self, tty: &mut Tty) -> nix::Result<()> {
-        let done = tcsetattr(&*tty, SetArg::TCSANOW, &self.termios);
+        let termios = self.termios(tcgetattr(&*tty)?);
+        let done = tcsetattr(&*tty, SetArg::TCSANOW, &termios);
         if let Some(baud) = self.baud {
             // glibc's `struct termios` has no room for a speed outside its table.
             if tty.0.baud_rate().is_ok_and(|now| now != baud) {

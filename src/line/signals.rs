@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 
 use nix::libc::{self, c_int};
+use serde::{Deserialize, Serialize};
 use serialport::SerialPort;
 
 use super::Tty;
@@ -42,7 +43,7 @@ nix::ioctl_read_bad!(
 );
 
 /// What we drive, as it was last set. The kernel raises both when a line is opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Driven {
     pub(super) dtr: bool,
     pub(super) rts: bool,

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
-use tokio::time::timeout;
+
+use crate::ledger::{Ledger, Way};
 
 /// The most that moves in one turn. A pseudo terminal never gives more than 4,095 octets
 /// (`N_TTY_BUF_SIZE` in the kernel's `n_tty.c`), and a serial line fills this in a third of a second.
-const TURN: usize = 4096;
+pub(super) const TURN: usize = 4096;
 
 thread_local! {
     /// Filled and emptied within one turn.
@@ -23,6 +23,10 @@ thread_local! {
 pub(super) struct Direction {
     kept: Vec<u8>,
     taken: usize,
+    /// How many octets were in front of `kept` since it was last empty.
+    dropped: u64,
+    /// How often it was emptied.
+    generation: u64,
     /// How many octets were taken in all.
     pub(super) moved: u64,
 }
@@ -32,8 +36,27 @@ impl Direction {
         Direction {
             kept: Vec::new(),
             taken: 0,
+            dropped: 0,
+            generation: 0,
             moved: 0,
         }
+    }
+
+    /// As a ledger has it.
+    pub(super) fn found(ledger: &Ledger, way: Way) -> Self {
+        let (dropped, kept) = ledger.kept(way);
+        Direction {
+            kept,
+            dropped,
+            moved: ledger.counted(way),
+            ..Direction::new()
+        }
+    }
+
+    /// Notes what is kept.
+    pub(super) fn note(&self, ledger: &mut Ledger, way: Way) {
+        let from = self.dropped + self.taken as u64;
+        ledger.follow(way, self.generation, from, &self.kept[self.taken..]);
     }
 
     pub(super) fn is_clear(&self) -> bool {
@@ -41,8 +64,10 @@ impl Direction {
     }
 
     pub(super) fn forget(&mut self) {
+        self.generation += 1;
         self.kept = Vec::new();
         self.taken = 0;
+        self.dropped = 0;
     }
 
     /// How many octets are kept.
@@ -67,9 +92,15 @@ impl Direction {
         // Else it would grow for as long as there is always something left.
         if self.taken > self.kept.len() / 2 {
             self.kept.drain(..self.taken);
+            self.dropped += self.taken as u64;
             self.taken = 0;
         }
         self.kept.extend_from_slice(bytes);
+    }
+
+    /// How many octets of what is kept are written at a time.
+    pub(super) fn next(&self) -> usize {
+        self.kept().min(TURN)
     }
 
     /// Writes of what is kept as much as is taken now.
@@ -77,7 +108,8 @@ impl Direction {
         &mut self,
         to: &mut AsyncFdReadyGuard<'_, T>,
     ) -> io::Result<usize> {
-        let written = write(to.get_inner(), &self.kept[self.taken..])?;
+        let next = self.taken..self.taken + self.next();
+        let written = write(to.get_inner(), &self.kept[next])?;
         if written == 0 {
             to.clear_ready();
         }
@@ -87,18 +119,6 @@ impl Direction {
             self.forget();
         }
         Ok(written)
-    }
-
-    /// Writes what is kept, for as long as the other side takes any of it.
-    pub(super) async fn deliver<T: AsFd + AsRawFd>(&mut self, to: &AsyncFd<T>, patience: Duration) {
-        while !self.is_clear() {
-            let Ok(Ok(mut ready)) = timeout(patience, to.writable()).await else {
-                return;
-            };
-            if self.pass_kept(&mut ready).is_err() {
-                return;
-            }
-        }
     }
 }
 
@@ -126,13 +146,12 @@ pub(super) fn read<T>(from: &impl AsFd, pass: impl FnOnce(&[u8]) -> T) -> io::Re
 }
 
 /// After a short read everything was read, and the next byte makes a new event (`epoll(7)` on
-/// edge-triggered use). After a full one more may wait: the others have their turn first.
-pub(super) async fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool) {
-    if more {
-        tokio::task::yield_now().await;
-    } else {
+/// edge-triggered use). After a full one `more` may wait, and is still there at the next turn.
+pub(super) fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool) -> bool {
+    if !more {
         ready.clear_ready();
     }
+    more
 }
 
 /// Writes as much as is taken now, which may be nothing.

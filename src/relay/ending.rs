@@ -1,15 +1,16 @@
 //! When a relay ends, and what is still delivered then.
 
-use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 
-use super::Relay;
 use super::direction::has_hung_up;
 use super::interpreter::{Interpreter, Order};
+use super::memo::Failure;
 use super::orders::ORDER_PATIENCE;
+use super::{Relay, client_lost};
 use crate::com_port::Uart as _;
 use crate::line::Line;
 
@@ -24,7 +25,7 @@ const LINGER_WHEN_WANTED: Duration = Duration::from_secs(1);
 const STALL_CHECK: Duration = Duration::from_secs(1);
 
 /// The time limits of one relay.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Limits {
     /// No byte either way for so long ends the session.
     pub idle: Option<Duration>,
@@ -36,14 +37,14 @@ pub struct Limits {
 }
 
 /// Why a relay ended.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// The client closed its side, and the line had no more to say.
     ClientClosed,
     /// The connection to the client broke.
-    ClientLost(io::Error),
+    ClientLost(Failure),
     /// The line was unplugged or hung up.
-    LineLost(io::Error),
+    LineLost(Failure),
     /// The client is gone and the line takes none of what it had sent.
     LineStalled,
     /// No byte either way for the time allowed.
@@ -116,7 +117,7 @@ impl Relay<'_> {
         let now = Instant::now();
         if self.receipts.due().is_some_and(|due| due <= now) {
             let client = self.client.socket().get_ref();
-            self.receipts.look(client, now).map_err(End::ClientLost)?;
+            self.receipts.look(client, now).map_err(client_lost)?;
         }
         if self.signals_due(line).is_some_and(|due| due <= now)
             && let Some(interpreter) = &mut self.interpreter
@@ -160,20 +161,40 @@ impl Relay<'_> {
     }
 
     /// Delivers what has been read to whoever is still there, for as long as it is taken.
-    pub async fn finish(&mut self, end: &End, line: &Line) {
-        let patience = self.limits.linger;
+    pub async fn finish(&mut self, end: End, line: &Line) {
         let delivery = async {
             if !matches!(end, End::LineLost(_) | End::LineStalled) {
-                self.to_line.deliver(line.tty(), patience).await;
-                line.sent(patience).await;
+                self.deliver_to_line(line).await;
+                line.sent(self.limits.linger).await;
             }
             if !matches!(end, End::ClientLost(_)) {
-                self.to_client.deliver(self.client.socket(), patience).await;
+                self.deliver_to_client(line).await;
             }
         };
         match end {
             End::Stopped => drop(timeout(STOP_LIMIT, delivery).await),
             _ => delivery.await,
+        }
+    }
+
+    async fn deliver_to_line(&mut self, line: &Line) {
+        while !self.to_line.is_clear() {
+            let ready = timeout(self.limits.linger, line.tty().writable()).await;
+            if ready.is_err() || ready.is_ok_and(|ready| self.kept_to_line(ready).is_err()) {
+                return;
+            }
+            self.note(line);
+        }
+    }
+
+    async fn deliver_to_client(&mut self, line: &Line) {
+        let client = self.client.socket();
+        while !self.to_client.is_clear() {
+            let ready = timeout(self.limits.linger, client.writable()).await;
+            if ready.is_err() || ready.is_ok_and(|ready| self.kept_to_client(ready).is_err()) {
+                return;
+            }
+            self.note(line);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const HERE: &[u8] = b"\r\n[modemd: yes]\r\n";
 
 /// Something to be done with the line, in its place among the data.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Order {
     /// The client has agreed to COM port control, and is to be told the signals.
     Greet,
@@ -83,7 +84,34 @@ pub(super) struct Interpreter {
     next_look: Option<Instant>,
 }
 
+/// What another process needs to go on.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Memo {
+    telnet: Telnet,
+    control: Control,
+    /// Whether the signals are being looked at.
+    looks: bool,
+}
+
 impl Interpreter {
+    /// As another process has left it, which had translated so many octets of the line.
+    pub(super) fn found(memo: Memo, translated: u64) -> Self {
+        Interpreter {
+            telnet: memo.telnet,
+            control: memo.control,
+            translated,
+            next_look: memo.looks.then(Instant::now),
+        }
+    }
+
+    pub(super) fn memo(&self) -> Memo {
+        Memo {
+            telnet: self.telnet.clone(),
+            control: self.control.clone(),
+            looks: self.next_look.is_some(),
+        }
+    }
+
     /// For a client with these rights, and what it is told first.
     pub(super) fn new(rights: Rights) -> (Self, Vec<u8>) {
         let mut telnet = Telnet::new(Role::Server);

@@ -14,6 +14,7 @@
 mod direction;
 mod ending;
 mod interpreter;
+mod memo;
 mod orders;
 mod receipts;
 
@@ -21,6 +22,7 @@ use std::io;
 use std::pin::Pin;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 use socket2::Socket;
 use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::io::{Interest, Ready};
@@ -29,15 +31,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::client::{Client, has_urgent_data};
 use crate::com_port::Rights;
+use crate::ledger::{Ledger, Way};
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
 use interpreter::{Interpreter, Order};
+use memo::Failure;
+pub use memo::Memo;
 use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
 
 /// What a port's clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Protocol {
     /// The line's bytes as they are.
     Raw,
@@ -71,7 +76,7 @@ pub struct Relay<'a> {
     /// The client has closed its sending side, or said so.
     client_closed: bool,
     /// Writing to the client failed; what it sent before may still be there to be read.
-    client_deaf: Option<io::Error>,
+    client_deaf: Option<Failure>,
     receipts: Receipts,
     /// Somebody else waits for a line.
     wanted: bool,
@@ -79,12 +84,23 @@ pub struct Relay<'a> {
     last_look: Instant,
     /// What the kernel had still to send at the last look.
     unsent: u32,
+    /// Why it has ended.
+    end: Option<End>,
+    /// Where all this is written down for another process; none where there will not be one.
+    ledger: Option<Ledger>,
+    /// What is written down there.
+    noted: Option<Memo>,
 }
 
 impl<'a> Relay<'a> {
     /// For a client that has a line, of which nothing was read yet.
     #[must_use]
-    pub fn new(client: &'a Client, protocol: Protocol, limits: Limits) -> Self {
+    pub fn new(
+        client: &'a Client,
+        protocol: Protocol,
+        limits: Limits,
+        ledger: Option<Ledger>,
+    ) -> Self {
         let now = Instant::now();
         let (interpreter, offers) = match protocol {
             Protocol::Raw => (None, Vec::new()),
@@ -111,23 +127,9 @@ impl<'a> Relay<'a> {
             last_byte: now,
             last_look: now,
             unsent: 0,
-        }
-    }
-
-    /// Moves bytes until there is a reason to stop; what was read by then and not taken yet is for
-    /// [`Relay::finish`].
-    ///
-    /// `stopped` completes when the service stops, `wanted` when somebody else waits for a line.
-    pub async fn run(
-        &mut self,
-        line: &mut Line,
-        stopped: impl Future<Output = ()>,
-        wanted: impl Future<Output = ()>,
-    ) -> End {
-        tokio::select! {
-            biased;
-            () = stopped => End::Stopped,
-            end = self.until_end(line, wanted) => end,
+            end: None,
+            ledger,
+            noted: None,
         }
     }
 
@@ -143,9 +145,14 @@ impl<'a> Relay<'a> {
         }
     }
 
-    async fn until_end(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
+    /// Moves bytes until there is a reason to stop; what was read by then and not taken yet is for
+    /// [`Relay::finish`]. Dropping the future stops as well, and loses nothing.
+    ///
+    /// `wanted` completes when somebody else waits for a line.
+    pub async fn run(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
+        self.note(line);
         loop {
             let order = self
                 .until_order(line, alarm.as_mut(), wanted.as_mut())
@@ -153,6 +160,7 @@ impl<'a> Relay<'a> {
             if let Err(end) = order.and_then(|order| self.carry_out(order, line)) {
                 return end;
             }
+            self.note(line);
             // A segment full of orders is many turns.
             yield_now().await;
         }
@@ -185,26 +193,33 @@ impl<'a> Relay<'a> {
             } else {
                 Interest::PRIORITY
             };
-            tokio::select! {
+            let more = tokio::select! {
                 ready = client.ready(heard), if !self.is_deaf_to_client() => {
-                    self.client_turn(ready, line).await?;
+                    self.client_turn(ready, line)?
                 }
                 ready = tty.readable(), if speaks && self.to_client.is_clear() => {
-                    self.line_turn(ready).await?;
+                    self.line_turn(ready)?
                 }
                 ready = tty.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready)?,
                 ready = client.writable(), if speaks && !self.to_client.is_clear() => {
-                    self.kept_to_client(ready)?;
+                    self.kept_to_client(ready)?
                 }
                 () = over(&mut patience), if patience.is_some() => {
                     return Ok(self.order.take().expect("it was waited for"));
                 }
-                () = &mut alarm, if due.is_some() => {
-                    if let Some(order) = self.overdue(line)? {
-                        return Ok(order);
-                    }
+                () = &mut alarm, if due.is_some() => match self.overdue(line)? {
+                    Some(order) => return Ok(order),
+                    None => false,
+                },
+                () = &mut wanted, if self.client_closed && !self.wanted => {
+                    self.wanted = true;
+                    false
                 }
-                () = &mut wanted, if self.client_closed && !self.wanted => self.wanted = true,
+            };
+            self.note(line);
+            if more {
+                // The others have their turn first.
+                yield_now().await;
             }
         }
     }
@@ -231,12 +246,13 @@ impl<'a> Relay<'a> {
         }
     }
 
-    async fn client_turn(
+    /// Tells whether there may be more to read.
+    fn client_turn(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
         line: &Line,
-    ) -> Result<(), End> {
-        let mut ready = ready.map_err(End::ClientLost)?;
+    ) -> Result<bool, End> {
+        let mut ready = ready.map_err(client_lost)?;
         let socket = self.client.socket().get_ref();
         let priority = ready.ready().is_priority();
         let mut urgent = priority && has_urgent_data(socket);
@@ -246,16 +262,18 @@ impl<'a> Relay<'a> {
             ready.clear_ready_matching(Ready::PRIORITY);
         }
         if !self.takes_data() || !ready.ready().is_readable() {
-            return Ok(());
+            return Ok(false);
         }
+        self.begin(Way::ToLine);
         let read = read(socket, |bytes| self.hear(bytes, line));
-        match read.map_err(End::ClientLost)? {
+        match read.map_err(client_lost)? {
             Read::End => {
                 if let Some(error) = self.client_deaf.take() {
                     return Err(End::ClientLost(error));
                 }
                 self.client_closed = true;
                 self.last_byte = Instant::now();
+                Ok(false)
             }
             Read::Some { passed, more } => {
                 passed?;
@@ -264,15 +282,15 @@ impl<'a> Relay<'a> {
                     urgent = false;
                     self.synch(false);
                 }
-                rest(&mut ready, more || urgent).await;
+                Ok(rest(&mut ready, more || urgent))
             }
-            Read::Nothing => ready.clear_ready(),
+            Read::Nothing => Ok(rest(&mut ready, false)),
         }
-        Ok(())
     }
 
     /// Octets of the client.
     fn hear(&mut self, bytes: &[u8], line: &Line) -> Result<(), End> {
+        self.begin_with(Way::ToLine, bytes.len());
         if self.interpreter.is_some() {
             self.interpret(bytes, line)
         } else {
@@ -284,16 +302,16 @@ impl<'a> Relay<'a> {
     fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
         self.last_byte = Instant::now();
         let passed = self.to_line.pass(data, line.tty().get_ref());
-        passed.map_err(End::LineLost)
+        passed.map_err(line_lost)
     }
 
-    async fn line_turn(
-        &mut self,
-        ready: io::Result<AsyncFdReadyGuard<'_, Tty>>,
-    ) -> Result<(), End> {
-        let mut ready = ready.map_err(End::LineLost)?;
+    /// Tells whether there may be more to read.
+    fn line_turn(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<bool, End> {
+        let mut ready = ready.map_err(line_lost)?;
         let client = self.client.socket().get_ref();
+        self.begin(Way::ToClient);
         let read = read(ready.get_inner(), |bytes| {
+            self.begin_with(Way::ToClient, bytes.len());
             match (&self.client_deaf, &mut self.interpreter) {
                 (Some(_), _) => Ok(()),
                 (None, None) => self.to_client.pass(bytes, client),
@@ -302,52 +320,62 @@ impl<'a> Relay<'a> {
                 }
             }
         });
-        match read.map_err(End::LineLost)? {
+        match read.map_err(line_lost)? {
             // A terminal has no end of file but the loss of its other side.
-            Read::End => return Err(End::LineLost(Errno::EIO.into())),
+            Read::End => Err(End::LineLost(Errno::EIO.into())),
             Read::Some { passed, more } => {
                 self.last_byte = Instant::now();
                 self.receipts.expect(self.last_byte);
-                rest(&mut ready, more).await;
+                let more = rest(&mut ready, more);
                 passed.or_else(|error| self.deafened(error))?;
+                Ok(more)
             }
-            Read::Nothing => ready.clear_ready(),
+            Read::Nothing => Ok(rest(&mut ready, false)),
         }
-        Ok(())
     }
 
-    fn kept_to_line(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<(), End> {
+    fn kept_to_line(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<bool, End> {
+        self.begin_kept(Way::ToLine);
         let written = ready.and_then(|mut ready| self.to_line.pass_kept(&mut ready));
-        let written = written.map_err(End::LineLost)?;
+        let written = written.map_err(line_lost)?;
         if written > 0 {
             self.last_byte = Instant::now();
             self.order_since = self.last_byte;
         }
-        Ok(())
+        Ok(false)
     }
 
     fn kept_to_client(
         &mut self,
         ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
-    ) -> Result<(), End> {
+    ) -> Result<bool, End> {
+        self.begin_kept(Way::ToClient);
         match ready.and_then(|mut ready| self.to_client.pass_kept(&mut ready)) {
-            Ok(0) => Ok(()),
+            Ok(0) => {}
             Ok(_) => {
                 self.last_byte = Instant::now();
                 self.receipts.expect(self.last_byte);
-                Ok(())
             }
-            Err(error) => self.deafened(error),
+            Err(error) => self.deafened(error)?,
         }
+        Ok(false)
     }
 
     /// The client takes nothing any more. What it sent before it left is still to be read.
     fn deafened(&mut self, error: io::Error) -> Result<(), End> {
         self.to_client.forget();
         if self.client_closed {
-            return Err(End::ClientLost(error));
+            return Err(client_lost(error));
         }
-        self.client_deaf = Some(error);
+        self.client_deaf = Some(error.into());
         Ok(())
     }
+}
+
+fn client_lost(error: io::Error) -> End {
+    End::ClientLost(error.into())
+}
+
+fn line_lost(error: io::Error) -> End {
+    End::LineLost(error.into())
 }

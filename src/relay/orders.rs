@@ -98,6 +98,7 @@ impl Relay<'_> {
 
     /// Does what an order says, and tells the client.
     pub(super) fn carry_out(&mut self, order: Order, line: &mut Line) -> Result<(), End> {
+        self.begin_acting();
         let Some(interpreter) = &mut self.interpreter else {
             return Ok(());
         };

@@ -14,6 +14,7 @@ mod option;
 pub(crate) mod tests;
 
 use memchr::{memchr, memchr2};
+use serde::{Deserialize, Serialize};
 
 use negotiation::{Negotiation, Say};
 pub use option::{Role, Side, TelnetOption};
@@ -56,7 +57,7 @@ pub enum Event<'i> {
 }
 
 /// What the next octet is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Next {
     #[default]
     Data,
@@ -71,7 +72,7 @@ enum Next {
 }
 
 /// One end of a telnet connection.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is about another thing")]
 pub struct Telnet {
     role: Role,

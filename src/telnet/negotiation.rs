@@ -3,8 +3,10 @@
 //! The rules of RFC 1143, section 7, answer a message only if it changes the state, so that two
 //! machines always come to an end, also when both ask at the same time.
 
+use serde::{Deserialize, Serialize};
+
 /// Where one option on one side stands. "We" is whoever keeps this.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Negotiation {
     /// It is off.
     #[default]

@@ -1,5 +1,7 @@
 //! The options that are spoken here, and who agrees to which.
 
+use serde::{Deserialize, Serialize};
+
 /// An option that is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TelnetOption {
@@ -47,7 +49,7 @@ pub enum Side {
 }
 
 /// Which end of the connection this is, and so what is agreed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// The one with the line: it echoes, and takes COM port commands.
     Server,

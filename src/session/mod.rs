@@ -1,0 +1,292 @@
+//! One client's life, from accept to release; the same code for the shared daemon, the
+//! per-connection instance and classic inetd, and for a client whom another process has left.
+
+mod deposit;
+mod queue;
+mod record;
+mod revival;
+
+use std::hash::{BuildHasher, RandomState};
+
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::access::admit;
+use crate::board::Board;
+use crate::client::Client;
+use crate::com_port::Uart as _;
+use crate::journal;
+use crate::line::Line;
+use crate::pool::Pool;
+use crate::port::Port;
+use crate::relay::{End, Relay};
+use crate::store::{self, Kept, Store};
+use deposit::{Deposit, Head, Service, Stage, uptime};
+use queue::{Guest, get_line};
+use record::{Reason, Record};
+pub use revival::{Revived, revive};
+
+/// How a service takes leave of its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// They end.
+    Stop,
+    /// Another process goes on with them.
+    HandOver,
+}
+
+/// What a session needs of the process that it runs in.
+pub struct Process<'a> {
+    /// Where people see it.
+    pub board: &'a Board,
+    /// Who keeps it while there is no process, if anybody does.
+    pub store: Option<Store>,
+    /// Becomes something when the service ends.
+    pub farewell: watch::Receiver<Option<Farewell>>,
+}
+
+impl Process<'_> {
+    /// Completes when all sessions are to end.
+    async fn stopped(&self) {
+        // Without anybody who keeps them, there is nothing to hand over.
+        let ends = |farewell| farewell == Farewell::Stop || self.store.is_none();
+        self.told(ends).await;
+    }
+
+    /// Completes when all sessions are to be left to another process.
+    async fn handed_over(&self) {
+        let leaves = |farewell| farewell == Farewell::HandOver && self.store.is_some();
+        self.told(leaves).await;
+    }
+
+    async fn told(&self, what: impl Fn(Farewell) -> bool) {
+        let mut farewell = self.farewell.clone();
+        if farewell
+            .wait_for(|told| told.is_some_and(&what))
+            .await
+            .is_err()
+        {
+            // The sender is gone, and so is the service.
+            std::future::pending().await
+        }
+    }
+}
+
+/// Every hasher of the standard library is made with a random key.
+fn new_number() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
+
+/// Serves one client on one line of `port`.
+///
+/// `before_relay` runs when the line is ours and before anything of the client is read: where the
+/// privileges go that were only needed to get the line. If it fails, the line is released and
+/// nothing else happens.
+pub async fn run<E>(
+    client: Client,
+    port: &Port,
+    process: &Process<'_>,
+    before_relay: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    match welcome(Guest::new(client, port), port, process).await {
+        Some(guest) => enter(guest, port, process, before_relay).await,
+        None => Ok(()),
+    }
+}
+
+/// Goes on with a client whom another process has left.
+pub async fn resume(revived: Revived, port: &Port, process: &Process<'_>) {
+    let entered = match revived {
+        Revived::Guest(guest) if guest.wait.is_some() => {
+            enter(guest, port, process, || {
+                Ok::<_, std::convert::Infallible>(())
+            })
+            .await
+        }
+        Revived::Guest(guest) => match welcome(guest, port, process).await {
+            Some(guest) => enter(guest, port, process, || Ok(())).await,
+            None => Ok(()),
+        },
+        Revived::Session(session) => {
+            session.resume(port, process).await;
+            Ok(())
+        }
+        Revived::Wreck(wreck) => {
+            wreck.clear().await;
+            Ok(())
+        }
+    };
+    let Ok(()) = entered;
+}
+
+/// The client, if it may use the port.
+async fn welcome(guest: Guest, port: &Port, process: &Process<'_>) -> Option<Guest> {
+    let peer = guest.client.peer();
+    let admitted = tokio::select! {
+        biased;
+        admitted = admit(peer, &port.admission) => admitted,
+        () = process.handed_over() => {
+            guest.leave(process);
+            return None;
+        }
+    };
+    if let Err(denied) = admitted {
+        warn!(
+            MESSAGE_ID = journal::CLIENT_DENIED,
+            MODEMD_PORT = port.name,
+            MODEMD_CLIENT = %peer,
+            MODEMD_REASON = "denied",
+            "{}: {peer} refused: {denied}",
+            port.name
+        );
+        return None;
+    }
+    if let Err(error) = guest.client.prepare(port.keepalive) {
+        // It reset the connection while it waited to be accepted.
+        tracing::debug!("{}: {peer} left at once: {error}", port.name);
+        return None;
+    }
+    Some(guest)
+}
+
+async fn enter<E>(
+    guest: Guest,
+    port: &Port,
+    process: &Process<'_>,
+    before_relay: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let Some((guest, line)) = get_line(guest, port, process).await else {
+        return Ok(());
+    };
+    before_relay()?;
+    let Guest {
+        session,
+        client,
+        deposit,
+        ..
+    } = guest;
+    let record = Record::new(session, &port.name, client.peer(), line.device());
+    record.tell_beginning();
+    let head = || Head {
+        port: port.name.clone(),
+        peer: client.peer(),
+        stage: Stage::Serves(Service {
+            began: uptime(),
+            device: line.device().to_owned(),
+            lock_files: line.locks().map(ToOwned::to_owned).collect(),
+            found: line.found().clone(),
+            limits: port.limits,
+        }),
+    };
+    let deposit = match (deposit, process.store) {
+        (Some(deposit), _) => deposit.add_line(&line, &head()),
+        (None, Some(store)) => Deposit::of_both(store, session, &client, &line, &head()),
+        (None, None) => None,
+    };
+    let (kept, ledger) = deposit.map(|of| (of.kept, of.ledger)).unzip();
+    let relay = Relay::new(&client, port.protocol, port.limits, ledger);
+    let parted = serve(relay, line, record, kept, &port.pool, process).await;
+    part(parted, client).await;
+    Ok(())
+}
+
+/// What is left of a session that has ended.
+struct Parted<'a> {
+    line: Line,
+    record: Record,
+    kept: Option<Kept>,
+    pool: &'a Pool,
+    seat: crate::board::Seat<'a>,
+}
+
+/// Relays until the end, or until another process is to go on.
+async fn serve<'a>(
+    mut relay: Relay<'_>,
+    mut line: Line,
+    mut record: Record,
+    kept: Option<Kept>,
+    pool: &'a Pool,
+    process: &Process<'a>,
+) -> Option<Parted<'a>> {
+    let seat = process
+        .board
+        .enter(record.session, line.device(), record.peer);
+    let relayed = async {
+        let end = match relay.end() {
+            Some(end) => end,
+            None => tokio::select! {
+                biased;
+                () = process.stopped() => End::Stopped,
+                // Nobody keeps this one.
+                () = process.handed_over(), if kept.is_none() => End::Stopped,
+                end = relay.run(&mut line, pool.wanted()) => end,
+            },
+        };
+        relay.note_end(end, &line);
+        let _releasing = pool.releasing();
+        relay.finish(end, &line).await;
+        end
+    };
+    let end = tokio::select! {
+        biased;
+        () = process.handed_over(), if kept.is_some() => None,
+        end = relayed => Some(end),
+    };
+    record.moved = relay.moved();
+    record.lost = relay.lost();
+    let Some(end) = end else {
+        relay.hand_over(&line);
+        line.leave();
+        record.leave();
+        if let Some(kept) = kept {
+            kept.leave();
+        }
+        return None;
+    };
+    record.reason = Some(Reason::Ended(end));
+    Some(Parted {
+        line,
+        record,
+        kept,
+        pool,
+        seat,
+    })
+}
+
+/// Hangs up and releases the line, and closes the connection.
+async fn part(parted: Option<Parted<'_>>, client: Client) {
+    let Some(parted) = parted else {
+        // Not closed here: whoever keeps it has it.
+        return;
+    };
+    let Parted {
+        line,
+        record,
+        kept,
+        pool,
+        seat,
+    } = parted;
+    let release = async {
+        let releasing = pool.releasing();
+        release(line, kept).await;
+        drop((seat, record));
+        pool.release();
+        drop(releasing);
+    };
+    // Neither waits for the other: the client hears at once that it is over, and one that does not
+    // listen keeps no line.
+    tokio::join!(client.part_with(&[]), release);
+}
+
+/// Hangs up, and gives the line back.
+async fn release(mut line: Line, kept: Option<Kept>) {
+    line.hang_up().await;
+    if kept.is_some() {
+        drop(kept);
+        if line.unsent() > 0 {
+            // Whoever closes such a line last may have to wait for it.
+            store::settled().await;
+        }
+    }
+    line.close().await;
+}

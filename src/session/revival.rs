@@ -1,0 +1,323 @@
+//! A session that another process has left: taken up, or released if that cannot be.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::deposit::{Deposit, Head, Service, Stage, uptime};
+use super::queue::Guest;
+use super::record::{Reason, Record};
+use super::{Process, part, release, serve};
+use crate::activation::Stored;
+use crate::claim::{Claim, LockDirectory, Unavailable};
+use crate::client::{Client, Peer};
+use crate::ledger::{Ledger, Left};
+use crate::line::Line;
+use crate::port::Port;
+use crate::relay::{Limits, Memo, Moved, Relay};
+use crate::store::{Kept, Store};
+
+/// How often it is tried to get a lock that somebody has taken after our predecessor's death. Who
+/// looks at nothing but the file finds the line closed, and goes.
+const ATTEMPTS: u32 = 20;
+
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
+/// A client whom another process has left, and what there is to do for it.
+pub enum Revived {
+    /// It wants a line.
+    Guest(Guest),
+    /// It has one.
+    Session(Box<Session>),
+    /// Nobody can go on with it.
+    Wreck(Wreck),
+}
+
+/// A session with its line.
+pub struct Session {
+    client: Client,
+    line: Line,
+    lock_files: Vec<PathBuf>,
+    /// Why one of them could not be had.
+    missing: Option<Unavailable>,
+    limits: Limits,
+    memo: Memo,
+    deposit: Deposit,
+    record: Record,
+}
+
+/// What is there of a session with which nobody can go on.
+pub struct Wreck {
+    client: Option<Client>,
+    line: Option<Line>,
+    kept: Kept,
+    record: Record,
+}
+
+/// What is there of a session, all of it looked at.
+struct Remains {
+    stored: Stored,
+    kept: Kept,
+    ledger: Option<Ledger>,
+    left: Left,
+    head: Option<Head>,
+    memo: Option<Memo>,
+}
+
+/// Takes up what another process has left of a session, as far as it goes at once: from here on its
+/// line is locked for this process. Must be called in a tokio runtime.
+///
+/// Fails if this machine has no more memory for descriptors to be watched; then everything of the
+/// session is closed.
+pub fn revive(stored: Stored, store: Store, locks: &LockDirectory) -> io::Result<Revived> {
+    let mut remains = Remains {
+        kept: store.found(stored.session),
+        stored,
+        ledger: None,
+        left: Left::Waiting,
+        head: None,
+        memo: None,
+    };
+    match remains.look() {
+        Ok(()) => remains.go_on(),
+        Err(reason) => remains.give_up(reason, locks),
+    }
+}
+
+impl Remains {
+    /// Whether everything is there and makes sense.
+    fn look(&mut self) -> Result<(), Reason> {
+        let file = self.stored.ledger.take().ok_or_else(|| missing("ledger"))?;
+        let ledger = self.ledger.insert(Ledger::open(file).map_err(useless)?);
+        self.left = ledger.take_up();
+        let head = self.head.insert(ledger.head().map_err(useless)?);
+        if ledger.is_to_blame() {
+            return Err(Reason::Crashed);
+        }
+        if self.stored.client.is_none() {
+            return Err(missing("client"));
+        }
+        if matches!(head.stage, Stage::Serves(_)) {
+            if self.stored.line.is_none() {
+                return Err(missing("line"));
+            }
+            self.memo = Some(Memo::read(ledger).map_err(useless)?);
+        }
+        Ok(())
+    }
+
+    fn go_on(self) -> io::Result<Revived> {
+        let (Some(mut ledger), Some(head), Some(socket)) =
+            (self.ledger, self.head, self.stored.client)
+        else {
+            unreachable!("it was looked at");
+        };
+        let (session, kept) = (self.stored.session, self.kept);
+        let client = Client::resume(socket, head.peer)?;
+        let (service, memo, line) = match (head.stage, self.memo, self.stored.line) {
+            (Stage::Serves(service), Some(memo), Some(line)) => (service, memo, line),
+            (stage, ..) => {
+                ledger.end();
+                return Ok(Revived::Guest(Guest {
+                    session,
+                    client,
+                    port: head.port,
+                    wait: stage.wait(),
+                    deposit: Some(Deposit { kept, ledger }),
+                }));
+            }
+        };
+        let mut record = Record::new(session, &head.port, head.peer, &service.device);
+        record.began = since(service.began);
+        record.lost = ledger.lost();
+        record.tell_resumption(self.left);
+        let mut claim = Claim::without_files(&service.device);
+        let missing = claim.take_over(&service.lock_files);
+        let line = Line::resume(line, &service.device, service.found, memo.line(), claim)?;
+        Ok(Revived::Session(Box::new(Session {
+            client,
+            line,
+            lock_files: service.lock_files,
+            missing,
+            limits: service.limits,
+            memo,
+            deposit: Deposit { kept, ledger },
+            record,
+        })))
+    }
+
+    /// As much as can be released is released.
+    fn give_up(self, reason: Reason, locks: &LockDirectory) -> io::Result<Revived> {
+        let Remains {
+            stored,
+            kept,
+            ledger,
+            head,
+            ..
+        } = self;
+        let (port, peer, stage) = match head {
+            Some(head) => (head.port, Some(head.peer), Some(head.stage)),
+            None => (String::new(), None, None),
+        };
+        let client = match (stored.client, peer) {
+            (Some(socket), Some(peer)) => Some(Client::resume(socket, peer)?),
+            // One that has gone has no name any more.
+            (Some(socket), None) => Client::new(socket).ok(),
+            (None, _) => None,
+        };
+        let service = match stage {
+            Some(Stage::Serves(service)) => Some(service),
+            _ => None,
+        };
+        let device = match (&service, &stored.line) {
+            (Some(service), _) => service.device.clone(),
+            (None, Some(line)) => path_of(line),
+            (None, None) => PathBuf::new(),
+        };
+        let peer = peer.or(client.as_ref().map(Client::peer));
+        let peer = peer.unwrap_or(Peer::Local { pid: None });
+        let mut record = Record::new(stored.session, &port, peer, &device);
+        record.reason = Some(reason);
+        if let Some(service) = &service {
+            record.began = since(service.began);
+        }
+        if let Some(ledger) = &ledger {
+            record.moved = Moved::counted(ledger);
+            record.lost = ledger.lost();
+        }
+        let line = stored.line.and_then(|line| {
+            let mut claim = Claim::without_files(&device);
+            match service {
+                Some(Service {
+                    lock_files, found, ..
+                }) => {
+                    claim.take_over(&lock_files);
+                    Line::salvage(line, &device, Some(found), claim)
+                }
+                None => {
+                    claim.take_over(&locks.files_for(&device));
+                    Line::salvage(line, &device, None, claim)
+                }
+            }
+            .inspect_err(|why| warn!("{}: {why}", device.display()))
+            .ok()
+        });
+        Ok(Revived::Wreck(Wreck {
+            client,
+            line,
+            kept,
+            record,
+        }))
+    }
+}
+
+fn missing(what: &str) -> Reason {
+    Reason::Useless(format!("its {what} is missing"))
+}
+
+fn useless(error: impl std::fmt::Display) -> Reason {
+    Reason::Useless(error.to_string())
+}
+
+/// The device that a descriptor was opened by.
+fn path_of(line: &File) -> PathBuf {
+    fs::read_link(format!("/proc/self/fd/{}", line.as_raw_fd())).unwrap_or_default()
+}
+
+fn since(uptime_then: Duration) -> Instant {
+    let now = Instant::now();
+    let ago = uptime().saturating_sub(uptime_then);
+    now.checked_sub(ago).unwrap_or(now)
+}
+
+impl Revived {
+    /// The port that the client came to, if it has still to be served there.
+    #[must_use]
+    pub fn port(&self) -> &str {
+        match self {
+            Revived::Guest(guest) => &guest.port,
+            Revived::Session(session) => &session.record.port,
+            Revived::Wreck(wreck) => &wreck.record.port,
+        }
+    }
+
+    /// Who came first is first in the queue.
+    #[must_use]
+    pub fn since(&self) -> Option<Duration> {
+        match self {
+            Revived::Guest(guest) => guest.wait.map(|wait| wait.since),
+            Revived::Session(_) | Revived::Wreck(_) => None,
+        }
+    }
+
+    /// The line that it is on, or was.
+    #[must_use]
+    pub fn device(&self) -> PathBuf {
+        match self {
+            Revived::Guest(_) => PathBuf::new(),
+            Revived::Session(session) => session.record.device.clone(),
+            Revived::Wreck(wreck) => wreck.record.device.clone(),
+        }
+    }
+}
+
+impl Session {
+    pub(super) async fn resume(mut self, port: &Port, process: &Process<'_>) {
+        self.get_locks().await;
+        let Deposit { kept, ledger } = self.deposit;
+        let relay = Relay::resume(&self.client, self.limits, self.memo, ledger);
+        let parted = serve(
+            relay,
+            self.line,
+            self.record,
+            Some(kept),
+            &port.pool,
+            process,
+        )
+        .await;
+        part(parted, self.client).await;
+    }
+
+    /// The line is ours in any case: without its lock files it is a matter of politeness.
+    async fn get_locks(&mut self) {
+        for _ in 0..ATTEMPTS {
+            if self.missing.is_none() {
+                return;
+            }
+            sleep(BETWEEN_ATTEMPTS).await;
+            self.missing = self.line.take_over_locks(&self.lock_files);
+        }
+        if let Some(missing) = &self.missing {
+            warn!("{missing}; the session goes on without that lock");
+        }
+    }
+}
+
+impl Wreck {
+    pub(super) async fn clear(self) {
+        let Wreck {
+            client,
+            line,
+            kept,
+            record,
+        } = self;
+        let release = async {
+            match line {
+                Some(line) => release(line, Some(kept)).await,
+                None => drop(kept),
+            }
+            drop(record);
+        };
+        let part = async {
+            if let Some(client) = client {
+                client.part_with(&[]).await;
+            }
+        };
+        tokio::join!(part, release);
+    }
+}

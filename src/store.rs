@@ -1,0 +1,110 @@
+//! systemd's file descriptor store: who keeps the descriptors of a session while there is no process
+//! of ours, and gives them to the next one (`FDSTORE=1` in `sd_notify(3)`, and
+//! <https://systemd.io/FILE_DESCRIPTOR_STORE>).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::net::unix::pipe;
+use tokio::time::timeout;
+use tracing::warn;
+
+/// What the names of stored descriptors begin with; no port has such a name.
+const PREFIX: &str = "session@";
+
+/// How long systemd may take to do what it was told.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The store of this service.
+#[derive(Debug, Clone, Copy)]
+pub struct Store(());
+
+impl Store {
+    /// The store, where there is one. Before version 254 systemd does not say so (`$FDSTORE`), and
+    /// what it is told is without effect.
+    #[must_use]
+    pub fn of_systemd() -> Option<Store> {
+        let is_told = std::env::var_os("NOTIFY_SOCKET").is_some();
+        let has_room = std::env::var_os("FDSTORE").is_none_or(|most| most != "0");
+        (is_told && has_room).then_some(Store(()))
+    }
+
+    /// Has these descriptors of a session kept.
+    #[must_use]
+    pub fn keep(self, session: u64, descriptors: &[BorrowedFd<'_>]) -> Option<Kept> {
+        let kept = Kept {
+            name: format!("{PREFIX}{session:016x}"),
+        };
+        kept.add(descriptors).then_some(kept)
+    }
+
+    /// What another process had kept of a session, under this name.
+    #[must_use]
+    pub fn found(self, session: u64) -> Kept {
+        Kept {
+            name: format!("{PREFIX}{session:016x}"),
+        }
+    }
+}
+
+/// The session whose descriptors have this name, if it is one's.
+#[must_use]
+pub fn session_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix(PREFIX)?;
+    u64::from_str_radix(number, 16).ok()
+}
+
+/// The descriptors of one session in the store. They are removed when this is dropped.
+#[derive(Debug)]
+pub struct Kept {
+    name: String,
+}
+
+impl Kept {
+    /// Has more descriptors kept; false if systemd cannot be told.
+    ///
+    /// `FDPOLL=0`: else systemd throws away what has hung up, and nobody would release the rest.
+    pub fn add(&self, descriptors: &[BorrowedFd<'_>]) -> bool {
+        let message = [
+            NotifyState::FdStore,
+            NotifyState::FdName(&self.name),
+            NotifyState::Custom("FDPOLL=0"),
+        ];
+        let sent = sd_notify::notify_with_fds(&message, descriptors);
+        if let Err(error) = &sent {
+            warn!("systemd cannot be given {} to keep: {error}", self.name);
+        }
+        sent.is_ok()
+    }
+
+    /// Leaves them to the next process.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let message = [NotifyState::FdStoreRemove, NotifyState::FdName(&self.name)];
+        if let Err(error) = sd_notify::notify(&message) {
+            warn!("systemd cannot be told to let go of {}: {error}", self.name);
+        }
+    }
+}
+
+/// Completes when systemd has done all that it was told, or takes too long (`sd_notify_barrier(3)`).
+///
+/// Before version 254 it closes what it kept in its own thread. Whoever is the last to close a line
+/// may wait half a minute (`closing_wait`); that must not be the first of all processes.
+pub async fn settled() {
+    let told = || -> io::Result<pipe::Receiver> {
+        let (ours, theirs) = io::pipe()?;
+        sd_notify::notify_with_fds(&[NotifyState::Custom("BARRIER=1")], &[theirs.as_fd()])?;
+        pipe::Receiver::from_owned_fd(ours.into())
+    };
+    if let Ok(ours) = told() {
+        let _ = timeout(PATIENCE, ours.readable()).await;
+    }
+}
