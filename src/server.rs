@@ -250,7 +250,7 @@ impl Server {
             let served = Served::new(self);
             spawn_local(async move {
                 let Served(of) = &served;
-                session::resume(revived, &port, &of.process()).await;
+                revived.resume(&port, &of.process()).await;
             });
         }
     }

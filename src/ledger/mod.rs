@@ -94,21 +94,20 @@ impl Ledger {
     }
 
     /// Takes up the ledger that another process has left.
-    pub fn open(file: File) -> Result<Ledger, Unreadable> {
-        let seals = fcntl(&file, FcntlArg::F_GET_SEALS)
+    pub fn open(file: &File) -> Result<Ledger, Unreadable> {
+        let seals = fcntl(file, FcntlArg::F_GET_SEALS)
             .map_err(|errno| Unreadable::NoLedger(errno.into()))?;
         let is_sealed = SealFlag::from_bits_retain(seals).contains(SealFlag::F_SEAL_SHRINK);
         let size = file.metadata().map_err(Unreadable::NoLedger)?.size();
         if !is_sealed || size < layout::SIZE {
             return Err(Unreadable::NoLedger(io::ErrorKind::InvalidData.into()));
         }
-        let mut ledger = Ledger::map(&file).map_err(Unreadable::NoLedger)?;
+        let ledger = Ledger::map(file).map_err(Unreadable::NoLedger)?;
         match layout::signature(&ledger.map) {
             Some(VERSION) => {}
             Some(other) => return Err(Unreadable::Version(other)),
             None => return Err(Unreadable::NoLedger(io::ErrorKind::InvalidData.into())),
         }
-        ledger.rings = [Way::ToLine, Way::ToClient].map(|way| Ring::found(way, &ledger.map));
         Ok(ledger)
     }
 
@@ -213,7 +212,7 @@ impl Ledger {
 
     /// Notes what is kept, by now: `kept` is the octets from position `from` on. Positions count on
     /// until nothing is kept any more; then comes another `generation`.
-    pub fn follow(&mut self, way: Way, generation: u64, from: u64, kept: &[u8]) {
+    pub fn follow(&mut self, way: Way, generation: u64, from: usize, kept: &[u8]) {
         self.rings[way as usize].follow(&mut self.map, generation, from, kept);
     }
 
@@ -225,7 +224,7 @@ impl Ledger {
 
     /// The position of what is kept, and the octets.
     #[must_use]
-    pub fn kept(&self, way: Way) -> (u64, Vec<u8>) {
+    pub fn kept(&self, way: Way) -> (usize, Vec<u8>) {
         self.rings[way as usize].kept(&self.map)
     }
 }

@@ -40,76 +40,60 @@ impl Way {
 pub(super) struct Ring {
     way: Way,
     generation: u64,
-    /// As in the map.
-    to: u64,
 }
 
 impl Ring {
     pub(super) fn new(way: Way) -> Self {
-        Ring {
-            way,
-            generation: 0,
-            to: 0,
-        }
+        Ring { way, generation: 0 }
     }
 
-    /// As another process has left it.
-    pub(super) fn found(way: Way, map: &[u8]) -> Self {
-        Ring {
-            way,
-            generation: 0,
-            to: layout::read(map, way.to()),
-        }
-    }
-
-    pub(super) fn follow(&mut self, map: &mut [u8], generation: u64, from: u64, kept: &[u8]) {
+    pub(super) fn follow(&mut self, map: &mut [u8], generation: u64, from: usize, kept: &[u8]) {
         if generation != self.generation {
             self.generation = generation;
-            self.set_to(map, 0);
-            layout::write(map, self.way.from(), 0);
+            write(map, self.way.to(), 0);
+            write(map, self.way.from(), 0);
         }
-        let to = from + kept.len() as u64;
-        // Nothing is kept that has no room; no relay keeps so much.
-        let to = to.min(from + RING as u64);
-        if self.to < to {
-            let known = self.to.saturating_sub(from) as usize;
-            let new = &kept[known..(to - from) as usize];
-            self.put(map, from + known as u64, new);
-            self.set_to(map, to);
+        // What has no room is not kept; but no relay keeps so much.
+        let kept = &kept[..kept.len().min(RING)];
+        let (known, to) = (read(map, self.way.to()), from + kept.len());
+        if known < to {
+            let begin = known.max(from);
+            self.put(map, begin, &kept[begin - from..]);
+            write(map, self.way.to(), to);
         }
-        if layout::read(map, self.way.from()) != from {
-            layout::write(map, self.way.from(), from);
-        }
+        write(map, self.way.from(), from);
     }
 
     pub(super) fn release(&self, map: &mut [u8], octets: usize) {
-        let from = layout::read(map, self.way.from());
-        layout::write(map, self.way.from(), (from + octets as u64).min(self.to));
+        let from = read(map, self.way.from());
+        write(map, self.way.from(), from.saturating_add(octets));
     }
 
-    pub(super) fn kept(&self, map: &[u8]) -> (u64, Vec<u8>) {
-        let from = layout::read(map, self.way.from());
-        let length = self.to.saturating_sub(from).min(RING as u64) as usize;
+    pub(super) fn kept(&self, map: &[u8]) -> (usize, Vec<u8>) {
+        let from = read(map, self.way.from());
+        let length = read(map, self.way.to()).saturating_sub(from).min(RING);
         let ring = &map[self.place()..self.place() + RING];
-        let begin = (from % RING as u64) as usize;
-        let octets = ring.iter().cycle().skip(begin).take(length).copied();
-        (from, octets.collect())
+        let octets = ring.iter().cycle().skip(from % RING).take(length);
+        (from, octets.copied().collect())
     }
 
-    fn put(&self, map: &mut [u8], at: u64, octets: &[u8]) {
+    fn put(&self, map: &mut [u8], at: usize, octets: &[u8]) {
         let ring = &mut map[self.place()..self.place() + RING];
-        let begin = (at % RING as u64) as usize;
+        let begin = at % RING;
         let first = octets.len().min(RING - begin);
         ring[begin..begin + first].copy_from_slice(&octets[..first]);
         ring[..octets.len() - first].copy_from_slice(&octets[first..]);
     }
 
-    fn set_to(&mut self, map: &mut [u8], to: u64) {
-        self.to = to;
-        layout::write(map, self.way.to(), to);
-    }
-
     fn place(&self) -> usize {
         RINGS + self.way as usize * RING
     }
+}
+
+fn read(map: &[u8], number: Number) -> usize {
+    usize::try_from(layout::read(map, number)).unwrap_or(usize::MAX)
+}
+
+fn write(map: &mut [u8], number: Number, value: usize) {
+    layout::write(map, number, value as u64);
 }

@@ -24,7 +24,7 @@ pub(super) struct Direction {
     kept: Vec<u8>,
     taken: usize,
     /// How many octets were in front of `kept` since it was last empty.
-    dropped: u64,
+    dropped: usize,
     /// How often it was emptied.
     generation: u64,
     /// How many octets were taken in all.
@@ -55,7 +55,7 @@ impl Direction {
 
     /// Notes what is kept.
     pub(super) fn note(&self, ledger: &mut Ledger, way: Way) {
-        let from = self.dropped + self.taken as u64;
+        let from = self.dropped + self.taken;
         ledger.follow(way, self.generation, from, &self.kept[self.taken..]);
     }
 
@@ -92,7 +92,7 @@ impl Direction {
         // Else it would grow for as long as there is always something left.
         if self.taken > self.kept.len() / 2 {
             self.kept.drain(..self.taken);
-            self.dropped += self.taken as u64;
+            self.dropped += self.taken;
             self.taken = 0;
         }
         self.kept.extend_from_slice(bytes);

@@ -67,7 +67,7 @@ impl Process<'_> {
             .is_err()
         {
             // The sender is gone, and so is the service.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -92,31 +92,6 @@ pub async fn run<E>(
         Some(guest) => enter(guest, port, process, before_relay).await,
         None => Ok(()),
     }
-}
-
-/// Goes on with a client whom another process has left.
-pub async fn resume(revived: Revived, port: &Port, process: &Process<'_>) {
-    let entered = match revived {
-        Revived::Guest(guest) if guest.wait.is_some() => {
-            enter(guest, port, process, || {
-                Ok::<_, std::convert::Infallible>(())
-            })
-            .await
-        }
-        Revived::Guest(guest) => match welcome(guest, port, process).await {
-            Some(guest) => enter(guest, port, process, || Ok(())).await,
-            None => Ok(()),
-        },
-        Revived::Session(session) => {
-            session.resume(port, process).await;
-            Ok(())
-        }
-        Revived::Wreck(wreck) => {
-            wreck.clear().await;
-            Ok(())
-        }
-    };
-    let Ok(()) = entered;
 }
 
 /// The client, if it may use the port.
@@ -212,15 +187,16 @@ async fn serve<'a>(
         .board
         .enter(record.session, line.device(), record.peer);
     let relayed = async {
-        let end = match relay.end() {
-            Some(end) => end,
-            None => tokio::select! {
+        let end = if let Some(end) = relay.end() {
+            end
+        } else {
+            tokio::select! {
                 biased;
                 () = process.stopped() => End::Stopped,
                 // Nobody keeps this one.
                 () = process.handed_over(), if kept.is_none() => End::Stopped,
                 end = relay.run(&mut line, pool.wanted()) => end,
-            },
+            }
         };
         relay.note_end(end, &line);
         let _releasing = pool.releasing();

@@ -1,5 +1,6 @@
 //! A session that another process has left: taken up, or released if that cannot be.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -9,10 +10,10 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::deposit::{Deposit, Head, Service, Stage, uptime};
+use super::deposit::{Deposit, Head, Stage, uptime};
 use super::queue::Guest;
 use super::record::{Reason, Record};
-use super::{Process, part, release, serve};
+use super::{Process, enter, part, release, serve, welcome};
 use crate::activation::Stored;
 use crate::claim::{Claim, LockDirectory, Unavailable};
 use crate::client::{Client, Peer};
@@ -31,11 +32,11 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// A client whom another process has left, and what there is to do for it.
 pub enum Revived {
     /// It wants a line.
-    Guest(Guest),
+    Guest(Box<Guest>),
     /// It has one.
     Session(Box<Session>),
     /// Nobody can go on with it.
-    Wreck(Wreck),
+    Wreck(Box<Wreck>),
 }
 
 /// A session with its line.
@@ -93,7 +94,7 @@ impl Remains {
     /// Whether everything is there and makes sense.
     fn look(&mut self) -> Result<(), Reason> {
         let file = self.stored.ledger.take().ok_or_else(|| missing("ledger"))?;
-        let ledger = self.ledger.insert(Ledger::open(file).map_err(useless)?);
+        let ledger = self.ledger.insert(Ledger::open(&file).map_err(useless)?);
         self.left = ledger.take_up();
         let head = self.head.insert(ledger.head().map_err(useless)?);
         if ledger.is_to_blame() {
@@ -123,13 +124,13 @@ impl Remains {
             (Stage::Serves(service), Some(memo), Some(line)) => (service, memo, line),
             (stage, ..) => {
                 ledger.end();
-                return Ok(Revived::Guest(Guest {
+                return Ok(Revived::Guest(Box::new(Guest {
                     session,
                     client,
                     port: head.port,
                     wait: stage.wait(),
                     deposit: Some(Deposit { kept, ledger }),
-                }));
+                })));
             }
         };
         let mut record = Record::new(session, &head.port, head.peer, &service.device);
@@ -192,27 +193,23 @@ impl Remains {
         }
         let line = stored.line.and_then(|line| {
             let mut claim = Claim::without_files(&device);
-            match service {
-                Some(Service {
-                    lock_files, found, ..
-                }) => {
-                    claim.take_over(&lock_files);
-                    Line::salvage(line, &device, Some(found), claim)
-                }
-                None => {
-                    claim.take_over(&locks.files_for(&device));
-                    Line::salvage(line, &device, None, claim)
-                }
-            }
-            .inspect_err(|why| warn!("{}: {why}", device.display()))
-            .ok()
+            let found = if let Some(service) = service {
+                claim.take_over(&service.lock_files);
+                Some(service.found)
+            } else {
+                claim.take_over(&locks.files_for(&device));
+                None
+            };
+            Line::salvage(line, &device, found, claim)
+                .inspect_err(|why| warn!("{}: {why}", device.display()))
+                .ok()
         });
-        Ok(Revived::Wreck(Wreck {
+        Ok(Revived::Wreck(Box::new(Wreck {
             client,
             line,
             kept,
             record,
-        }))
+        })))
     }
 }
 
@@ -236,6 +233,25 @@ fn since(uptime_then: Duration) -> Instant {
 }
 
 impl Revived {
+    /// Goes on with it, to its end.
+    pub async fn resume(self, port: &Port, process: &Process<'_>) {
+        let nothing_left = || Ok::<_, Infallible>(());
+        match self {
+            Revived::Guest(guest) => {
+                let guest = if guest.wait.is_none() {
+                    welcome(*guest, port, process).await
+                } else {
+                    Some(*guest)
+                };
+                if let Some(guest) = guest {
+                    let Ok(()) = enter(guest, port, process, nothing_left).await;
+                }
+            }
+            Revived::Session(session) => session.resume(port, process).await,
+            Revived::Wreck(wreck) => wreck.clear().await,
+        }
+    }
+
     /// The port that the client came to, if it has still to be served there.
     #[must_use]
     pub fn port(&self) -> &str {
@@ -267,7 +283,7 @@ impl Revived {
 }
 
 impl Session {
-    pub(super) async fn resume(mut self, port: &Port, process: &Process<'_>) {
+    async fn resume(mut self, port: &Port, process: &Process<'_>) {
         self.get_locks().await;
         let Deposit { kept, ledger } = self.deposit;
         let relay = Relay::resume(&self.client, self.limits, self.memo, ledger);
@@ -299,7 +315,7 @@ impl Session {
 }
 
 impl Wreck {
-    pub(super) async fn clear(self) {
+    async fn clear(self) {
         let Wreck {
             client,
             line,
