@@ -53,13 +53,8 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
         ));
     }
     advice.push(
-        if outlook.is_up_to_date {
-            "apply it: systemctl reload modem.service, if it runs (no unit changes; sessions go on)"
-        } else {
-            "apply it: systemctl daemon-reload && systemctl restart modem.socket (units change; the \
-             sessions of modem.service end)"
-        }
-        .to_owned(),
+        "apply it: systemctl daemon-reload && systemctl restart modem.socket (sessions go on)"
+            .to_owned(),
     );
     if !outlook.is_switched_on {
         let switch = "it is not switched on yet: systemctl enable --now modem.socket does that";

@@ -21,9 +21,6 @@ use crate::config::{Config, DEFAULT_PATH};
 use crate::exit_code;
 use kernel_log::KernelLog;
 
-/// Where systemd has a generator's first folder (systemd.generator(7)).
-const FOLDER: &str = "/run/systemd/generator";
-
 /// Where `modem@.service` may be, in the order in which systemd looks (systemd.unit(5)).
 const UNIT_FOLDERS: [&str; 5] = [
     "/etc/systemd/system",
@@ -66,11 +63,6 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
 pub struct Outlook {
     /// What ports that have no mistake will not get all the same, a line each.
     pub refusals: Vec<String>,
-    /// Whether systemd has, and runs, what the configuration asks for, as far as its units go.
-    ///
-    /// A socket that runs is not looked into: whether it listens where its unit says by now, only
-    /// systemd knows.
-    pub is_up_to_date: bool,
     /// Whether `modem.socket`, the one switch, is on.
     pub is_switched_on: bool,
 }
@@ -82,11 +74,7 @@ impl Outlook {
         let running = running_sockets();
         let plan = current_plan(config, &running);
         let is_switched_on = running.iter().any(|socket| socket == "modem.socket");
-        let is_up_to_date = plan.is_in(Path::new(FOLDER))
-            && plan.former.is_empty()
-            && (!is_switched_on || plan.sockets().all(|socket| running.contains(socket)));
         Self {
-            is_up_to_date,
             is_switched_on,
             refusals: plan.refusals,
         }

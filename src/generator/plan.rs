@@ -53,8 +53,6 @@ pub struct Plan {
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// The socket units of ports other than `modem`.
     sockets: Vec<String>,
-    /// The sockets of ports that are gone, which still run.
-    pub former: Vec<String>,
     /// What ports that have no mistake do not get all the same, a line each.
     pub refusals: Vec<String>,
 }
@@ -85,11 +83,6 @@ impl Plan {
         mistakes.chain(self.refusals.iter().cloned()).collect()
     }
 
-    /// The names of the socket units of ports other than `modem`.
-    pub fn sockets(&self) -> impl Iterator<Item = &String> {
-        self.sockets.iter()
-    }
-
     /// Sees to it that what runs and is in the configuration no more ends with the next restart of
     /// `modem.socket`: a unit that vanishes while it runs would stay, without a file and for ever.
     fn let_go_of_former(&mut self, running: &[String]) {
@@ -97,7 +90,6 @@ impl Plan {
             if self.sockets.contains(unit) {
                 continue;
             }
-            self.former.push(unit.clone());
             let text = format!(
                 "{}\n[Unit]\nDescription=Former Modem Sharing Socket\n\
                  # Stopped with the next restart of modem.socket, and not started again.\n\

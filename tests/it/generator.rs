@@ -116,39 +116,21 @@ fn a_folder_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn check_says_with_which_command_a_change_is_applied() {
+fn check_says_with_which_one_command_a_change_is_applied() {
     let Some(stage) = machine(PORTS) else { return };
-    let restart = "apply it: systemctl daemon-reload && systemctl restart modem.socket";
-    let reload = "apply it: systemctl reload modem.service";
+    let apply =
+        "apply it: systemctl daemon-reload && systemctl restart modem.socket (sessions go on)";
+    let switch = "it is not switched on yet: systemctl enable --now modem.socket does that";
     let (_, said) = run(&stage, "$modemctl check");
-    assert!(said.contains(restart), "before systemd has read it: {said}");
-    let after = |change: &str| run(&stage, &format!("{GENERATE}; {change}; $modemctl check")).1;
-    let toml = "/etc/modemd/modemd.toml";
-    assert!(after(":").contains(reload), "{}", after(":"));
-    let slower = format!("sed -i 's/^.ports.fax.*/&\\nline = \"9600,8,N,1\"/' {toml}");
-    assert!(after(&slower).contains(reload), "{}", after(&slower));
-    for change in [
-        "s/localhost/any/",
-        "s/2007/2008/",
-        "s/fax/gsm/",
-        "s/ttyS1/ttyX1/",
-    ] {
-        let said = after(&format!("sed -i '{change}' {toml}"));
-        assert!(said.contains(restart), "{change}: {said}");
-    }
-    // systemd has read it, and the socket of the new port does not run yet.
-    let runs = |sockets: &str| after(&format!("cd /sys/fs/cgroup/system.slice; mkdir {sockets}"));
-    let switch = "systemctl enable --now modem.socket";
-    assert!(after(":").contains(switch));
-    assert!(!runs("modem.socket").contains(switch));
-    assert!(runs("modem.socket").contains(restart));
-    assert!(runs("modem.socket modem-fax.socket").contains(reload));
-    assert!(runs("modem.socket modem-fax.socket modem-former.socket").contains(restart));
+    assert!(said.lines().any(|line| line == apply), "{said}");
+    assert!(said.lines().any(|line| line == switch), "{said}");
+    let runs = "mkdir /sys/fs/cgroup/system.slice/modem.socket";
+    let (_, said) = run(&stage, &format!("{runs}; $modemctl check"));
+    assert!(said.lines().any(|line| line == apply), "{said}");
+    assert!(!said.contains("switched on"), "{said}");
     // Another file is not the one that systemd reads.
-    let (_, said) = run(
-        &stage,
-        &format!("cp {toml} /run/x.toml; $modemctl check /run/x.toml"),
-    );
+    let copy = "cp /etc/modemd/modemd.toml /run/x.toml";
+    let (_, said) = run(&stage, &format!("{copy}; $modemctl check /run/x.toml"));
     assert!(!said.contains("apply it"), "{said}");
 }
 

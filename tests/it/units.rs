@@ -84,7 +84,14 @@ fn the_socket_lets_in_this_machine_only_and_names_its_port() {
 /// What they share stands in both: systemd has no include, and a difference would be a mistake.
 #[test]
 fn both_services_have_the_same_sandbox() {
-    let own = ["Exec", "Restart", "Watchdog", "LimitNOFILE", "#"];
+    let own = [
+        "Exec",
+        "FileDescriptorStore",
+        "Restart",
+        "Watchdog",
+        "LimitNOFILE",
+        "#",
+    ];
     let sandbox = |name: &str| -> Vec<String> {
         let text = unit(name);
         let service = text.split_once("[Service]\n").unwrap().1;

@@ -70,10 +70,10 @@ def older_rpm():
 
 
 def check_upgrade(install_older, upgrade):
-    """Upgrades under a client's eyes, who connects all the time."""
-    modem = Modem()
+    """Upgrades under the eyes of a client with a call, and of another one who connects all the time."""
+    first, second = Modem("first"), Modem("second")
     install_older()
-    configure(port(devices=[modem.device], allow=["localhost"], busy="wait"))
+    configure(port(devices=[first.device, second.device], allow=["localhost"], busy="wait"))
     changed = content(CONFIGURATION)
     sh("systemctl enable --now modem.socket")
     assert is_served()
@@ -81,10 +81,16 @@ def check_upgrade(install_older, upgrade):
     assert content(f"/proc/{before}/exe") == content(MODEMD)
 
     older = content(MODEMD)
-    with Load(1) as load:
-        upgrade()
-        load.goes_on(2)
-    assert load.wrong == [], load.wrong
+    with connect() as call:
+        modem = ask(call)
+        assert "OK" in modem
+        with Load(1) as load:
+            upgrade()
+            load.goes_on(2)
+        assert ask(call) == modem
+    # Sockets are restarted, too: for a moment nobody listens.
+    moment = (ConnectionRefusedError, ConnectionResetError)
+    assert all(isinstance(error, moment) for error in load.wrong), load.wrong
 
     assert content(MODEMD) != older
     assert pid() not in (0, before)
@@ -96,7 +102,7 @@ def check_upgrade(install_older, upgrade):
 
 
 @test
-def an_upgrade_replaces_the_daemon_keeps_the_configuration_and_refuses_nobody():
+def an_upgrade_replaces_the_daemon_and_keeps_the_configuration_and_the_calls():
     deb = older_deb()
 
     def install_older():
