@@ -30,6 +30,8 @@ mod settings;
 mod stage;
 mod stop;
 mod support;
+mod survival;
+mod systemd;
 mod telnet_clients;
 mod telnet_transfer;
 mod terminal;
