@@ -31,6 +31,8 @@ mod stage;
 mod stop;
 mod support;
 mod survival;
+mod survival_ends;
+mod survival_queue;
 mod systemd;
 mod telnet_clients;
 mod telnet_transfer;

@@ -123,12 +123,6 @@ impl Manager {
         assert_eq!(self.next(), lines);
     }
 
-    /// Waits until this line was reported.
-    #[track_caller]
-    pub(crate) fn until(&self, line: &str) {
-        while !self.next().iter().any(|told| told == line) {}
-    }
-
     /// Waits until all is done that was reported so far (`sd_notify_barrier(3)`).
     pub(crate) fn settle(&self) {
         let (mut ours, theirs) = io::pipe().unwrap();
@@ -418,7 +412,9 @@ impl Ledger {
     }
 
     pub(crate) fn set_number(&self, place: u64, value: u64) {
-        self.0.write_all_at(&value.to_le_bytes(), place * 8).unwrap();
+        self.0
+            .write_all_at(&value.to_le_bytes(), place * 8)
+            .unwrap();
     }
 
     /// The record of what changes at every turn.
