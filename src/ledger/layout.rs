@@ -43,9 +43,10 @@ pub(super) enum Number {
 /// Where the records begin: all numbers are before that.
 const RECORDS: usize = 256;
 
-/// Room for either record. It has to do for both of its places.
+/// Room for either record: for three of the largest, so that beside any of them there is always room
+/// for another. A body may have a turn's octets in it, in numbers of up to three digits.
 const HEAD: usize = 16 * 1024 - RECORDS;
-const BODY: usize = 112 * 1024;
+const BODY: usize = 64 * 1024;
 
 /// Where the rings are.
 pub(super) const RINGS: usize = RECORDS + HEAD + BODY;

@@ -42,8 +42,10 @@ impl Relay<'_> {
         patience: &mut Patience<'l>,
     ) -> Result<Option<Order>, End> {
         if self.order.is_none() && !self.undecoded.is_empty() {
+            self.begin_acting();
             let undecoded = std::mem::take(&mut self.undecoded);
             self.interpret(&undecoded, line)?;
+            self.note(line);
         }
         let when = self.order.as_ref().map(Order::when);
         if when == Some(When::AtOnce) {
