@@ -41,3 +41,4 @@ mod transfer;
 mod units;
 mod unwinding;
 mod vanish;
+mod wreckage;

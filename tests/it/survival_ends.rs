@@ -5,10 +5,7 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal::{SIGTERM, SIGUSR1};
 
-use crate::support::{
-    Modem, Running, Scratch, assert_talks, locks_in, modemd, reset,
-    wait_until,
-};
+use crate::support::{Modem, Running, Scratch, assert_talks, locks_in, modemd, reset, wait_until};
 use crate::survival::{BOTH_WAYS, plain};
 use crate::systemd::{Manager, Service, port};
 

@@ -401,8 +401,16 @@ pub(crate) const TO_LINE: u64 = 2;
 pub(crate) const ACTING: u64 = 4;
 
 impl Ledger {
-    pub(crate) fn file(&self) -> &File {
-        &self.0
+    /// All that is in it.
+    pub(crate) fn read(&self) -> Vec<u8> {
+        let size = self.0.metadata().unwrap().len();
+        let mut octets = vec![0; usize::try_from(size).unwrap()];
+        self.0.read_exact_at(&mut octets, 0).unwrap();
+        octets
+    }
+
+    pub(crate) fn write(&self, at: u64, octets: &[u8]) {
+        self.0.write_all_at(octets, at).unwrap();
     }
 
     pub(crate) fn number(&self, place: u64) -> u64 {
