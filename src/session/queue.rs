@@ -98,12 +98,13 @@ pub(super) async fn get_line(
     };
     let line = tokio::select! {
         biased;
-        line = port.pool.acquire(busy, place) => line,
+        // First: who leaves the queue now moves nobody up, all leave.
         () = process.handed_over() => {
             guest.leave(process);
             return None;
         }
         () = process.stopped() => return None,
+        line = port.pool.acquire(busy, place) => line,
         () = guest.client.gone(), if waits => {
             info!(
                 MODEMD_PORT = port.name,

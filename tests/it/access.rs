@@ -17,7 +17,7 @@ use crate::support::{
 
 /// A client that comes from this address of the loopback network.
 #[track_caller]
-fn connect_from(source: &str, to: SocketAddr) -> TcpStream {
+pub(crate) fn connect_from(source: &str, to: SocketAddr) -> TcpStream {
     let source: IpAddr = source.parse().unwrap();
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(source, 0).into()).unwrap();

@@ -15,27 +15,27 @@ use crate::support::{
     standalone, wait_until,
 };
 
-const IAC: u8 = 255;
+pub(crate) const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
 const WONT: u8 = 252;
 const WILL: u8 = 251;
-const SB: u8 = 250;
-const SE: u8 = 240;
-const COM_PORT: u8 = 44;
+pub(crate) const SB: u8 = 250;
+pub(crate) const SE: u8 = 240;
+pub(crate) const COM_PORT: u8 = 44;
 
 /// What a server says first.
-const OFFERS: [u8; 18] = [
+pub(crate) const OFFERS: [u8; 18] = [
     IAC, WILL, 3, IAC, DO, 3, IAC, WILL, 1, IAC, WILL, 0, IAC, DO, 0, IAC, DO, COM_PORT,
 ];
 
 /// What a client that has all of it answers.
-const AGREES: [u8; 18] = [
+pub(crate) const AGREES: [u8; 18] = [
     IAC, DO, 3, IAC, WILL, 3, IAC, DO, 1, IAC, DO, 0, IAC, WILL, 0, IAC, WILL, COM_PORT,
 ];
 
 /// CTS, DSR and carrier are on where there are no signals, as on a pseudo terminal.
-const GREETING: [u8; 7] = [IAC, SB, COM_PORT, 107, 0xb0, IAC, SE];
+pub(crate) const GREETING: [u8; 7] = [IAC, SB, COM_PORT, 107, 0xb0, IAC, SE];
 
 /// A telnet port with one pseudo terminal.
 struct Shared {
@@ -82,14 +82,14 @@ impl Shared {
 
 /// Exactly these octets are the next.
 #[track_caller]
-fn comes(client: &mut TcpStream, octets: &[u8]) {
+pub(crate) fn comes(client: &mut TcpStream, octets: &[u8]) {
     let mut came = vec![0; octets.len()];
     client.read_exact(&mut came).unwrap();
     assert_eq!(came, octets);
 }
 
 /// A message of COM port control.
-fn message(content: &[u8]) -> Vec<u8> {
+pub(crate) fn message(content: &[u8]) -> Vec<u8> {
     let mut message = vec![IAC, SB, COM_PORT];
     for &octet in content {
         message.push(octet);

@@ -19,7 +19,7 @@ fn serve(scratch: &Scratch, device: &Path, linger: &str) -> Running {
 
 /// Waits until the server has read all that `client` sent, and that it will send no more.
 #[track_caller]
-fn wait_for_half_close(client: &TcpStream) {
+pub(crate) fn wait_for_half_close(client: &TcpStream) {
     let (here, there) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     wait_until("the server to see the half-close", || {
         server_end(here, there).is_some_and(|end| end.half_closed)

@@ -3,50 +3,15 @@
 use std::io::Write;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Modem, PATIENCE, Running, Scratch, connect_when_up, free_port, have, modemd, read_until, reset,
+    Modem, Running, Scratch, connect_when_up, free_port, have, modemd, read_until, reset,
     wait_until,
 };
-
-/// Where a service reports to.
-struct Manager {
-    socket: UnixDatagram,
-    path: std::path::PathBuf,
-}
-
-impl Manager {
-    fn new(scratch: &Scratch) -> Self {
-        let path = scratch.path().join("notify");
-        let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Manager { socket, path }
-    }
-
-    fn watch(&self, mut command: Command) -> Running {
-        command.env("NOTIFY_SOCKET", &self.path);
-        Running::start(command)
-    }
-
-    /// The next message, as its lines.
-    #[track_caller]
-    fn next(&self) -> Vec<String> {
-        let mut buffer = [0; 4096];
-        let count = self.socket.recv(&mut buffer).unwrap();
-        let text = String::from_utf8(buffer[..count].to_vec()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// Checks that the next message is these lines.
-    #[track_caller]
-    fn expect(&self, lines: &[&str]) {
-        assert_eq!(self.next(), lines);
-    }
-}
+use crate::systemd::Manager;
 
 /// A modemd that binds the addresses of a configuration with these `ports`.
 fn standalone(scratch: &Scratch, ports: &str) -> Command {
@@ -148,7 +113,7 @@ fn an_instance_for_one_client_reports_too() {
     let mut command = modemd();
     command.args(["--user", "root", "--lock-dir"]);
     command.arg(scratch.path()).arg(modem.device());
-    command.env("NOTIFY_SOCKET", &manager.path);
+    command.env("NOTIFY_SOCKET", manager.path());
     let mut server = Running::start_on(command, socket);
     let name = client.local_addr().unwrap();
     manager.expect(&["READY=1", &format!("STATUS=serving {name}")]);
@@ -171,7 +136,7 @@ fn an_instance_whose_client_has_gone_already_has_not_failed() {
     let mut command = modemd();
     command.args(["--user", "root", "--lock-dir"]);
     command.arg(scratch.path()).arg(modem.device());
-    command.env("NOTIFY_SOCKET", &manager.path);
+    command.env("NOTIFY_SOCKET", manager.path());
     let mut server = Running::start_on(command, OwnedFd::from(socket));
     manager.expect(&["READY=1", "STATUS=the client left at once"]);
     assert!(server.wait().success());
