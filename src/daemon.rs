@@ -76,6 +76,9 @@ fn not_permitted(error: impl Display) -> Failure {
 #[must_use]
 pub fn run(line: CommandLine) -> ExitCode {
     journal::start(line.verbose);
+    // There may be sessions to take up, and whoever tells us to stop means them too: nothing of that
+    // kind ends us before we listen for it.
+    server::hold_signals();
     let done = match line.command {
         Some(Command::Demo { listen }) => demonstrate(&listen),
         None if line.serve.devices.is_empty() => serve_configuration(line.serve),
@@ -277,6 +280,7 @@ fn serve_one(
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .map_err(unavailable)?;
+        server::take_signals();
         let client = match Client::new(socket) {
             Ok(client) => client,
             Err(error) => {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal as Number};
 use socket2::Socket;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -101,13 +102,29 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Signals> {
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             hand_over: signal(SignalKind::user_defined1())?,
-        })
+        };
+        take_signals();
+        Ok(signals)
     }
+}
+
+fn signals_of_systemd() -> SigSet {
+    SigSet::from_iter([Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1])
+}
+
+/// Holds back the signals that systemd sends, until [`take_signals`].
+pub fn hold_signals() {
+    let _ = signals_of_systemd().thread_block();
+}
+
+/// Lets in the signals that were held back: somebody listens for them.
+pub fn take_signals() {
+    let _ = signals_of_systemd().thread_unblock();
 }
 
 /// Serves `listeners` until `SIGTERM`, `SIGINT`, or long idleness, or leaves its sessions to the next

@@ -5,6 +5,8 @@ mod deposit;
 mod queue;
 mod record;
 mod revival;
+#[cfg(test)]
+mod tests;
 
 use std::hash::{BuildHasher, RandomState};
 

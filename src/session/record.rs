@@ -65,11 +65,13 @@ impl Record {
 
     pub(super) fn tell_resumption(&self, left: Left) {
         let lost = self.lost;
-        let why = match (left, lost) {
-            (Left::HandedOver, 0) => "after a restart".to_owned(),
-            (Left::HandedOver, _) => format!("after a restart, {}", in_words(lost)),
-            (_, 0) => "after modemd died".to_owned(),
-            (_, _) => format!("after modemd died, {}", in_words(lost)),
+        let why = match left {
+            Left::HandedOver => "after a restart",
+            Left::Waiting | Left::In(_) => "after modemd died",
+        };
+        let lost_so_far = match lost {
+            0 => String::new(),
+            lost => format!("; up to {lost} bytes of this session were lost so far"),
         };
         info!(
             MESSAGE_ID = journal::SESSION_RESUMED,
@@ -78,7 +80,7 @@ impl Record {
             MODEMD_CLIENT = %self.peer,
             MODEMD_SESSION = format_args!("{:016x}", self.session),
             MODEMD_BYTES_LOST = lost,
-            "{}: {} is still on {}, {why}",
+            "{}: {} is still on {} {why}{lost_so_far}",
             self.port,
             self.peer,
             self.device.display()
@@ -89,10 +91,6 @@ impl Record {
     pub(super) fn leave(self) {
         std::mem::forget(self);
     }
-}
-
-fn in_words(lost: u64) -> String {
-    format!("up to {lost} bytes of it were lost when modemd died")
 }
 
 impl Drop for Record {
@@ -132,7 +130,7 @@ impl Drop for Record {
         let Moved { to_line, to_client } = self.moved;
         let lost = match self.lost {
             0 => String::new(),
-            lost => format!(" ({})", in_words(lost)),
+            lost => format!(" (up to {lost} more were lost when modemd died)"),
         };
         info!(
             MESSAGE_ID = journal::SESSION_ENDED,
