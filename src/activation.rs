@@ -10,7 +10,7 @@ use nix::sys::stat::{SFlag, fstat};
 use socket2::{Domain, Socket, Type};
 
 use crate::config::Endpoint;
-use crate::store::session_of;
+use crate::store::{self, session_of};
 
 /// What was handed in.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Stored {
     pub line: Option<File>,
     /// Its ledger.
     pub ledger: Option<File>,
+    /// What there is beside these, or twice, and should not be.
+    pub surplus: Option<&'static str>,
 }
 
 impl Stored {
@@ -54,22 +56,31 @@ impl Stored {
             client: None,
             line: None,
             ledger: None,
+            surplus: None,
         }
     }
 
     /// What it is says what it is for: systemd gives descriptors of one name in any order.
     fn take(&mut self, descriptor: OwnedFd) {
-        let kind = fstat(&descriptor).map_or(SFlag::empty(), |of| {
-            SFlag::from_bits_truncate(of.st_mode & SFlag::S_IFMT.bits())
-        });
-        match kind {
-            SFlag::S_IFSOCK => self.client = Some(descriptor.into()),
-            SFlag::S_IFCHR => self.line = Some(descriptor.into()),
-            SFlag::S_IFREG => self.ledger = Some(descriptor.into()),
-            // It is not ours, and closed.
-            _ => {}
+        let is_second = match kind_of(&descriptor) {
+            SFlag::S_IFSOCK => self.client.replace(descriptor.into()).is_some(),
+            SFlag::S_IFCHR => self.line.replace(descriptor.into()).is_some(),
+            SFlag::S_IFREG => self.ledger.replace(descriptor.into()).is_some(),
+            _ => {
+                self.surplus = Some("a descriptor that is none of its own");
+                return;
+            }
+        };
+        if is_second {
+            self.surplus = Some("two descriptors of a kind");
         }
     }
+}
+
+fn kind_of(descriptor: &OwnedFd) -> SFlag {
+    fstat(descriptor).map_or(SFlag::empty(), |of| {
+        SFlag::from_bits_truncate(of.st_mode & SFlag::S_IFMT.bits())
+    })
 }
 
 /// Why what was handed in cannot be used.
@@ -110,26 +121,26 @@ pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
             name: name.to_owned(),
             error,
         };
+        let Some(descriptor) = handed.take_raw_fd(index).map_err(unfit)? else {
+            continue;
+        };
+        // SAFETY: systemd has opened it for this process, and `listenfd` gives each once.
+        #[allow(unsafe_code)]
+        let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
         if let Some(session) = session_of(name) {
-            if let Some(descriptor) = handed.take_raw_fd(index).map_err(unfit)? {
-                // SAFETY: systemd has opened it for this process, and `listenfd` gives each once.
-                #[allow(unsafe_code)]
-                let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-                let stored = sessions.entry(session);
-                let stored = stored.or_insert_with(|| Stored::nothing_of(session));
-                stored.take(descriptor);
-            }
+            let stored = sessions.entry(session);
+            let stored = stored.or_insert_with(|| Stored::nothing_of(session));
+            stored.take(descriptor);
             continue;
         }
-        // The types say "listener", the check behind them only "stream socket of this family".
-        let socket = match handed.take_tcp_listener(index) {
-            Ok(socket) => socket.map(Socket::from),
-            Err(_not_tcp) => handed
-                .take_unix_listener(index)
-                .map_err(unfit)?
-                .map(Socket::from),
-        };
-        let Some(socket) = socket else { continue };
+        if kind_of(&descriptor) != SFlag::S_IFSOCK {
+            store::let_go(name);
+            continue;
+        }
+        let socket = Socket::from(descriptor);
+        if !is_stream(&socket).map_err(unfit)? {
+            return Err(unfit(io::Error::other("it is another kind of socket")));
+        }
         if socket.is_listener().map_err(unfit)? {
             listeners.push(Listener {
                 port: name.to_owned(),
@@ -137,13 +148,19 @@ pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
                 bound: None,
             });
         } else {
-            clients.push(socket);
+            clients.push((name, socket));
+        }
+    }
+    if !listeners.is_empty() {
+        // systemd accepts no client for who gets the listening sockets.
+        for (name, _unknown) in clients.drain(..) {
+            store::let_go(name);
         }
     }
     let handed = match (listeners.is_empty(), clients.pop()) {
         (true, None) if sessions.is_empty() => Handed::Nothing,
         (_, None) => Handed::Listeners(listeners),
-        (true, Some(client)) if clients.is_empty() => Handed::Client(client),
+        (true, Some((_, client))) if clients.is_empty() => Handed::Client(client),
         _ => return Err(ActivationError::Mixed),
     };
     Ok((handed, sessions.into_values().collect()))
@@ -169,7 +186,11 @@ pub fn from_inetd(port: &str) -> Handed {
 
 fn stdin_socket() -> Option<Socket> {
     let socket = Socket::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
-    let is_stream = socket.r#type().ok()? == Type::STREAM;
-    let is_known = [Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&socket.domain().ok()?);
-    (is_stream && is_known).then_some(socket)
+    is_stream(&socket).ok()?.then_some(socket)
+}
+
+/// Whether a client can be on such a socket, or come through it.
+fn is_stream(socket: &Socket) -> io::Result<bool> {
+    let is_known = [Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&socket.domain()?);
+    Ok(is_known && socket.r#type()? == Type::STREAM)
 }

@@ -56,6 +56,22 @@ pub fn session_of(name: &str) -> Option<u64> {
     u64::from_str_radix(number, 16).ok()
 }
 
+/// Has systemd throw away what it keeps under a name that is no session's: another version of modemd
+/// may have had it kept, and this one knows nothing to do with it.
+pub fn let_go(name: &str) {
+    warn!(
+        "systemd keeps something as `{name}`, which this modemd does not know; it is thrown away"
+    );
+    remove(name);
+}
+
+fn remove(name: &str) {
+    let message = [NotifyState::FdStoreRemove, NotifyState::FdName(name)];
+    if let Err(error) = sd_notify::notify(&message) {
+        warn!("systemd cannot be told to let go of {name}: {error}");
+    }
+}
+
 /// The descriptors of one session in the store. They are removed when this is dropped.
 #[derive(Debug)]
 pub struct Kept {
@@ -87,10 +103,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let message = [NotifyState::FdStoreRemove, NotifyState::FdName(&self.name)];
-        if let Err(error) = sd_notify::notify(&message) {
-            warn!("systemd cannot be told to let go of {}: {error}", self.name);
-        }
+        remove(&self.name);
     }
 }
 

@@ -165,6 +165,7 @@ const TO_LINE: u64 = 2;
 const TO_CLIENT: u64 = 3;
 const ACTING: u64 = 4;
 const TAKING_UP: u64 = 5;
+const LOOKING: u64 = 6;
 
 /// How a session is left, in one number: what it was in its lowest octet, how much above.
 pub(super) fn encode(left: Left) -> u64 {
@@ -175,6 +176,7 @@ pub(super) fn encode(left: Left) -> u64 {
         Left::In(Turn::Moving(Way::ToClient, octets)) => TO_CLIENT | (octets as u64) << 8,
         Left::In(Turn::Acting) => ACTING,
         Left::In(Turn::TakingUp) => TAKING_UP,
+        Left::In(Turn::Looking) => LOOKING,
     }
 }
 
@@ -186,6 +188,7 @@ pub(super) fn decode(code: u64) -> Left {
         TO_CLIENT => Left::In(Turn::Moving(Way::ToClient, octets)),
         ACTING => Left::In(Turn::Acting),
         TAKING_UP => Left::In(Turn::TakingUp),
+        LOOKING => Left::In(Turn::Looking),
         _ => Left::Waiting,
     }
 }

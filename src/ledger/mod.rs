@@ -44,6 +44,9 @@ pub enum Turn {
     Moving(Way, usize),
     /// Something else was done with the line or the client.
     Acting,
+    /// It was looked whether something is to be done, as it is over and over: whoever gets through
+    /// that has got through nothing else.
+    Looking,
     /// The session was being taken up.
     TakingUp,
 }

@@ -114,7 +114,7 @@ impl Relay<'_> {
     /// Whether something has ended, now that nothing has moved for so long, or an order can wait no
     /// longer.
     pub(super) fn overdue(&mut self, line: &Line) -> Result<Option<Order>, End> {
-        self.begin_acting();
+        self.begin_looking();
         let now = Instant::now();
         if self.receipts.due().is_some_and(|due| due <= now) {
             let client = self.client.socket().get_ref();

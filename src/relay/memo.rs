@@ -136,6 +136,13 @@ impl<'a> Relay<'a> {
         }
     }
 
+    /// A turn begins that looks whether there is something to do.
+    pub(super) fn begin_looking(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.begin(Turn::Looking);
+        }
+    }
+
     /// What is kept for one side is about to be written: whether it was, nobody could know who finds
     /// the ledger, and twice would be worse than not at all.
     pub(super) fn begin_kept(&mut self, way: Way) {

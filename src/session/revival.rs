@@ -100,6 +100,9 @@ impl Remains {
         if ledger.is_to_blame() {
             return Err(Reason::Crashed);
         }
+        if let Some(surplus) = self.stored.surplus {
+            return Err(Reason::Useless(format!("there is {surplus}")));
+        }
         if self.stored.client.is_none() {
             return Err(missing("client"));
         }
