@@ -39,6 +39,8 @@ pub struct Listener {
 pub struct Stored {
     /// The session's number.
     pub session: u64,
+    /// How many descriptors there are of it.
+    pub count: usize,
     /// Its client.
     pub client: Option<Socket>,
     /// Its line.
@@ -53,6 +55,7 @@ impl Stored {
     fn nothing_of(session: u64) -> Self {
         Stored {
             session,
+            count: 0,
             client: None,
             line: None,
             ledger: None,
@@ -62,6 +65,7 @@ impl Stored {
 
     /// What it is says what it is for: systemd gives descriptors of one name in any order.
     fn take(&mut self, descriptor: OwnedFd) {
+        self.count += 1;
         let is_second = match kind_of(&descriptor) {
             SFlag::S_IFSOCK => self.client.replace(descriptor.into()).is_some(),
             SFlag::S_IFCHR => self.line.replace(descriptor.into()).is_some(),

@@ -232,7 +232,7 @@ impl Server {
     /// Goes on with what the process before has left. When this returns, all its lines are held by
     /// this one, and nobody was accepted yet.
     fn take_up(self: &Rc<Self>, stored: Vec<Stored>) {
-        let Some(store) = self.store else { return };
+        let Some(store) = &self.store else { return };
         let lock_dir = self.config.borrow().server.lock_dir.clone();
         let locks = Rc::new(LockDirectory::new(lock_dir, None));
         let mut revived: Vec<_> = stored
@@ -275,7 +275,7 @@ impl Server {
     fn process(&self) -> Process<'_> {
         Process {
             board: &self.board,
-            store: self.store,
+            store: self.store.as_ref(),
             farewell: self.farewell.subscribe(),
         }
     }

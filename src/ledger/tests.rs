@@ -48,11 +48,7 @@ fn whoever_is_in_the_same_turn_twice_in_a_row_is_to_blame() {
             let mut next = dies_in(turn, &memory);
             next.begin(other);
             next.end();
-            assert_eq!(
-                dies_in(turn, &memory).is_to_blame(),
-                true,
-                "{turn:?}, {other:?}"
-            );
+            assert!(dies_in(turn, &memory).is_to_blame(), "{turn:?}, {other:?}");
             next.begin(turn);
             next.end();
             assert!(!next.is_to_blame());

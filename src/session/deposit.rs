@@ -77,7 +77,7 @@ pub(super) struct Deposit {
 impl Deposit {
     /// Deposits a client. Nothing where that is impossible: such a session ends with the process.
     pub(super) fn of_client(
-        store: Store,
+        store: &Store,
         session: u64,
         client: &Client,
         head: &Head,
@@ -87,7 +87,7 @@ impl Deposit {
 
     /// Deposits a client and its line.
     pub(super) fn of_both(
-        store: Store,
+        store: &Store,
         session: u64,
         client: &Client,
         line: &Line,
@@ -97,7 +97,7 @@ impl Deposit {
     }
 
     fn make(
-        store: Store,
+        store: &Store,
         session: u64,
         client: &Client,
         line: Option<&Line>,

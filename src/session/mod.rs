@@ -42,7 +42,7 @@ pub struct Process<'a> {
     /// Where people see it.
     pub board: &'a Board,
     /// Who keeps it while there is no process, if anybody does.
-    pub store: Option<Store>,
+    pub store: Option<&'a Store>,
     /// Becomes something when the service ends.
     pub farewell: watch::Receiver<Option<Farewell>>,
 }

@@ -75,9 +75,9 @@ struct Remains {
 ///
 /// Fails if this machine has no more memory for descriptors to be watched; then everything of the
 /// session is closed.
-pub fn revive(stored: Stored, store: Store, locks: &LockDirectory) -> io::Result<Revived> {
+pub fn revive(stored: Stored, store: &Store, locks: &LockDirectory) -> io::Result<Revived> {
     let mut remains = Remains {
-        kept: store.found(stored.session),
+        kept: store.found(stored.session, stored.count),
         stored,
         ledger: None,
         left: Left::Waiting,

@@ -29,7 +29,7 @@ impl Two {
         let modems = [Modem::new(), Modem::new()];
         let ports = port("modem", &[&modems[0], &modems[1]], "");
         let service = Service::new(&["modem"], &ports);
-        let mut call = |number: usize| {
+        let call = |number: usize| {
             let mut client = service.connect();
             assert_talks(&mut client, &modems[number]);
             (client, service.keeps(number + 1))
