@@ -1,0 +1,473 @@
+"""Calls that outlive the process that began them: restarts, crashes, and the gap in between, in which only
+systemd holds the line.
+
+The other end of the cable counts every change of DTR and RTS, so that none is missed.
+"""
+
+import contextlib
+import errno
+import fcntl
+import grp
+import os
+import shutil
+import signal
+import termios
+import time
+
+from client import Client
+from com_port import (
+    BREAK, BREAK_OFF, BREAK_ON, CONTROL, HAS_CD, HAS_CTS, HAS_DSR, MODEM_STATE, NEW_CTS, PARITY, ComPort,
+)
+from devices import CD, DSR, DTR, RTS, Acm, Tty
+from guest import sh, test, wait_for, write_file
+from service import (
+    ACM, ADAPTER, ADAPTER_LINK, APPLY, MODEM, OTHER_END, USB, configure, journal, main_pid, no_locks, port, talk,
+)
+from traffic import Traffic
+
+LINE = "/dev/ttyNM0"
+OTHER = "/dev/ttyNM1"
+SPEED = 1_000_000
+FAST = f'devices = ["{LINE}"]\nline = "{SPEED},8,N,1"'
+RESUMED = "MESSAGE_ID=4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5"
+# README: what a process that is killed may lose, of one direction of one session.
+ONE_READ = 4096
+DROP_INS = "/run/systemd/system/modem.service.d"
+HOLD = "/run/hold"
+
+
+# --- the service ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def drop_in(text):
+    os.makedirs(DROP_INS)
+    try:
+        write_file(f"{DROP_INS}/90-test.conf", "[Service]\n" + text)
+        sh("systemctl daemon-reload")
+        yield
+    finally:
+        shutil.rmtree(DROP_INS)
+        sh("systemctl daemon-reload")
+
+
+def show(name):
+    return sh(f"systemctl show --value --property={name} modem.service")
+
+
+def stored():
+    """How many descriptors systemd holds for the service."""
+    return int(show("NFileDescriptorStore"))
+
+
+def kill(sign):
+    """Kills modemd, and waits until systemd knows."""
+    pid = main_pid()
+
+    def is_dead():
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return True
+        return False
+
+    # Rust's runtime has a look at the first SIGSEGV, and lets the next kill.
+    wait_for("death", is_dead)
+    wait_for("systemd to notice", lambda: main_pid() != pid)
+
+
+def hang():
+    """modemd hangs until the watchdog finds it."""
+    pid = main_pid()
+    os.kill(pid, signal.SIGSTOP)
+    wait_for("the watchdog", lambda: main_pid() != pid)
+
+
+@contextlib.contextmanager
+def nobody_there(end):
+    """The time after `end` in which there is no modemd, as long as the block makes it."""
+    # Before a process there is this; the test of a file that is not there takes no time.
+    with drop_in(f"ExecStartPre=/bin/sh -c 'while [ -e {HOLD} ]; do sleep 0.1; done'\n"):
+        write_file(HOLD, "")
+        try:
+            end()
+            wait_for("the gap", lambda: show("SubState") == "start-pre")
+            yield
+        finally:
+            os.unlink(HOLD)
+        wait_for("modemd", lambda: show("SubState") == "running")
+
+
+def restart_without_waiting():
+    sh("systemctl --no-block restart modem.service")
+
+
+def killed_outright():
+    kill(signal.SIGKILL)
+
+
+# --- a client in the journal ------------------------------------------------------------------------
+
+
+def told(client, field, *matches):
+    """What the journal's messages about this client that match have in a field, if they have it."""
+    host, number = client.address
+    return journal(f"--output-fields={field}", f"MODEMD_CLIENT={host}:{number}", *matches)
+
+
+def call(number=MODEM, kind=Client):
+    client = kind(number)
+    client.address = client.socket.getsockname()
+    return client
+
+
+def lost_at_most(client):
+    return sum(map(int, told(client, "MODEMD_BYTES_LOST", RESUMED)))
+
+
+# --- the line ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def as_dialout():
+    """Somebody in the group `dialout`, with no other privilege."""
+    os.setegid(grp.getgrnam("dialout").gr_gid)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+def take(path):
+    """Takes a line as minicom and others do, and gives it back."""
+    with Tty(path) as tty:
+        fcntl.flock(tty.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.ioctl(tty.fd, termios.TIOCEXCL)
+        fcntl.ioctl(tty.fd, termios.TIOCNXCL)
+
+
+def refusal(path):
+    """The error that somebody gets who takes the line."""
+    try:
+        take(path)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    return None
+
+
+def settings(path):
+    with Tty(path) as tty:
+        return tty.settings()
+
+
+def expect_released(path, modem, before):
+    """The line is as it was found before the session, and anybody's."""
+    wait_for("end of DTR", lambda: modem.lines() & (DSR | CD) == 0)
+    wait_for("the line's release", no_locks)
+    with as_dialout():
+        assert refusal(path) is None, f"{path} is taken: {refusal(path)}"
+    assert settings(path) == before, f"\n{before} before\n{settings(path)} after"
+    wait_for("end of what systemd holds", lambda: stored() == 0)
+
+
+@contextlib.contextmanager
+def line_at_rest():
+    """The other end of the line, and the settings that a session finds: those of somebody before it."""
+    with Tty(LINE) as line:
+        line.raw(2400, termios.PARENB, termios.IXON)
+    with Tty(OTHER) as modem:
+        modem.raw(SPEED)
+        yield modem, settings(LINE)
+
+
+# --- restarts and crashes -----------------------------------------------------------------------------
+
+
+@test
+def a_call_goes_on_over_restarts_and_nothing_is_lost_nor_any_signal_moved():
+    configure(FAST)
+    with line_at_rest() as (modem, before):
+        with call() as client:
+            talk(client, modem)
+            changes = modem.changes()
+            with Traffic(client, modem) as traffic:
+                for command in ("systemctl restart modem.service", APPLY, "systemctl daemon-reexec", APPLY):
+                    pid = main_pid()
+                    traffic.goes_on(5_000)
+                    sh(command)
+                    assert (main_pid() == pid) == command.endswith("reexec"), command
+                    traffic.goes_on()
+            print(f"    {traffic!r}")
+            assert traffic.lost == 0
+            assert modem.changes() == changes, "DTR or RTS has moved"
+            assert len(told(client, "MESSAGE", RESUMED)) == 3
+            assert lost_at_most(client) == 0
+        expect_released(LINE, modem, before)
+        # All is said of one session.
+        assert len(set(told(client, "MODEMD_SESSION"))) == 1
+        assert told(client, "MODEMD_REASON") == ["client-closed"]
+
+
+@test
+def a_call_goes_on_over_crashes_and_loses_one_read_at_most():
+    configure(FAST)
+    crashes = [killed_outright, lambda: kill(signal.SIGSEGV), hang, killed_outright, killed_outright]
+    with drop_in("WatchdogSec=4s\nTimeoutAbortSec=1s\n"), line_at_rest() as (modem, before):
+        sh("systemctl restart modem.service")
+        with call() as client:
+            talk(client, modem)
+            changes = modem.changes()
+            with Traffic(client, modem) as traffic:
+                for crash in crashes:
+                    traffic.goes_on(5_000)
+                    at_risk, lost = lost_at_most(client), traffic.lost
+                    crash()
+                    traffic.goes_on()
+                    lost = traffic.lost - lost
+                    at_risk = lost_at_most(client) - at_risk
+                    print(f"    {lost} lost, {at_risk} at risk")
+                    assert lost <= at_risk <= ONE_READ
+            assert modem.changes() == changes, "DTR or RTS has moved"
+            assert len(told(client, "MESSAGE", RESUMED)) == len(crashes)
+        expect_released(LINE, modem, before)
+        assert told(client, "MODEMD_REASON") == ["client-closed"]
+
+
+@test
+def to_stop_the_service_ends_a_call_also_one_that_was_taken_up():
+    configure(FAST)
+    with line_at_rest() as (modem, before):
+        with call() as client:
+            talk(client, modem)
+            sh("systemctl restart modem.service")
+            talk(client, modem)
+            sh("systemctl stop modem.socket modem.service")
+            assert client.read_to_end() == b""
+            assert modem.lines() & (DSR | CD) == 0, "DTR is up"
+            assert no_locks() and stored() == 0
+            assert told(client, "MODEMD_REASON") == ["stopped"]
+        expect_released(LINE, modem, before)
+    sh("systemctl start modem.socket")
+
+
+# --- the gap ------------------------------------------------------------------------------------------
+
+
+def check_gap(end):
+    configure(FAST)
+    with line_at_rest() as (modem, before):
+        with call() as client:
+            talk(client, modem)
+            changes = modem.changes()
+            with nobody_there(end):
+                assert modem.changes() == changes, "DTR or RTS has moved"
+                with as_dialout():
+                    assert refusal(LINE) == "EBUSY"
+                # Root may open it, and meets the lock.
+                assert refusal(LINE) == "EAGAIN"
+                with open("/run/lock/LCK..ttyNM0", encoding="ascii") as file:
+                    locked_by = int(file.read())
+                print(f"    locked by {locked_by}")
+                client.send(b"ATD\r")
+                modem.write(b"RING\r")
+            assert client.read(5) == b"RING\r" and modem.read(4) == b"ATD\r"
+            assert modem.changes() == changes, "DTR or RTS has moved"
+            with open("/run/lock/LCK..ttyNM0", encoding="ascii") as file:
+                assert int(file.read()) == main_pid()
+        expect_released(LINE, modem, before)
+    return locked_by
+
+
+@test
+def between_two_processes_the_line_is_nobody_elses():
+    assert check_gap(restart_without_waiting) == 1
+    # Of somebody who is gone; those who look at nothing else come by no other lock, if they are root.
+    assert check_gap(killed_outright) != 1
+
+
+@test
+def a_service_that_is_stopped_before_it_is_there_again_leaves_no_call_and_no_lock():
+    for end in (restart_without_waiting, killed_outright):
+        configure(FAST)
+        with line_at_rest() as (modem, _):
+            with call() as client:
+                talk(client, modem)
+                with drop_in(f"ExecStartPre=/bin/sh -c 'while [ -e {HOLD} ]; do sleep 0.1; done'\n"):
+                    write_file(HOLD, "")
+                    end()
+                    wait_for("the gap", lambda: show("SubState") == "start-pre")
+                    sh("systemctl stop modem.socket modem.service")
+                    os.unlink(HOLD)
+                assert client.read_to_end() == b""
+                wait_for("end of DTR", lambda: modem.lines() & (DSR | CD) == 0)
+                assert stored() == 0
+                with as_dialout():
+                    wait_for("the line's release", lambda: refusal(LINE) is None)
+            sh("systemctl start modem.socket")
+            with call() as client:
+                talk(client, modem)
+            wait_for("the line's release", no_locks)
+
+
+@test
+def a_line_or_a_client_that_is_gone_when_the_next_process_comes_is_released():
+    configure('devices = ["/dev/ttyS1"]', port("usb", USB, ADAPTER_LINK) + port("nm", ACM, LINE))
+    ADAPTER.plug()
+    OTHER_END.plug()
+    for end in (restart_without_waiting, killed_outright):
+        with line_at_rest() as (modem, before):
+            modem.raw()
+            with Tty(OTHER_END.path) as usb:
+                usb.raw()
+                with call(USB) as loser, call(ACM) as leaver:
+                    talk(loser, usb)
+                    talk(leaver, modem)
+                    with nobody_there(end):
+                        ADAPTER.unplug()
+                        leaver.socket.close()
+                    assert loser.read_to_end() == b""
+            expect_released(LINE, modem, before)
+        assert told(loser, "MODEMD_REASON") == ["line-lost"]
+        assert told(leaver, "MODEMD_REASON") == ["client-closed"]
+        ADAPTER.plug()
+        assert os.path.realpath(ADAPTER_LINK) == ADAPTER.path == "/dev/ttyUSB0", ADAPTER.path
+        with Tty(OTHER_END.path) as usb, call(USB) as client:
+            usb.raw()
+            talk(client, usb)
+        wait_for("the line's release", no_locks)
+
+
+# --- COM port control -----------------------------------------------------------------------------------
+
+
+def octets_of(client):
+    alive = client.look()
+    octets, client.data = client.data, b""
+    return octets if alive or octets else None
+
+
+@test
+def what_a_telnet_client_has_set_stays_and_what_it_wants_to_know_it_is_told():
+    configure(FAST + '\nprotocol = "telnet"')
+    with line_at_rest() as (modem, before):
+        modem.raise_lines(DTR | RTS)
+        with call(kind=ComPort) as client:
+            assert client.baud(500_000) == 500_000
+            assert client.ask(PARITY, 3) == 3
+            modem.raw(500_000, termios.PARENB)
+            breaks = modem.breaks()
+            for end in (restart_without_waiting, killed_outright):
+                assert client.ask(CONTROL, BREAK_ON) == BREAK_ON
+                client.ask(MODEM_STATE)
+                client.answers.clear()
+                changes = modem.changes()
+                with nobody_there(end):
+                    # The one is back again when somebody looks, and the other is not.
+                    modem.lower_lines(DTR | RTS)
+                    modem.raise_lines(DTR)
+                signals = client.notice(MODEM_STATE)
+                assert signals & (HAS_CD | HAS_DSR | HAS_CTS) == HAS_CD | HAS_DSR, f"{signals:#x}"
+                assert signals & NEW_CTS, f"{signals:#x}"
+                print(f"    told of {signals:#x}")
+                modem.raise_lines(RTS)
+                client.wait("CTS", lambda: client.notice(MODEM_STATE) & (HAS_CTS | NEW_CTS) == HAS_CTS | NEW_CTS)
+                # During a BREAK nothing gets through.
+                client.write(b"unheard")
+                assert client.ask(CONTROL, BREAK) == BREAK_ON
+                assert client.ask(CONTROL, BREAK_OFF) == BREAK_OFF
+                client.write(b"heard")
+                # A BREAK is an octet of zeroes.
+                assert modem.read(6) == b"\0heard"
+                breaks += 1
+                assert modem.breaks() == breaks
+                assert modem.changes() == changes, "DTR or RTS has moved"
+                assert settings(LINE)[-1] == 500_000 and settings(LINE)[2] & termios.PARENB
+                assert client.baud(0) == 500_000 and client.ask(PARITY) == 3
+            changes = modem.changes()
+            with Traffic(client, modem, octets_of) as traffic:
+                for command in ("systemctl restart modem.service", APPLY):
+                    traffic.goes_on(5_000)
+                    sh(command)
+                    traffic.goes_on(10_000)
+            assert traffic.lost == 0
+            assert client.baud(12345) == 12345
+            assert modem.changes() == changes, "DTR or RTS has moved"
+        expect_released(LINE, modem, before)
+
+
+# --- hardware ---------------------------------------------------------------------------------------------
+
+
+@test
+def calls_on_an_8250_and_on_usb_go_on_over_a_restart_and_a_kill():
+    rtscts = 'line = "115200,8,N,1,rtscts"'
+    configure(f'devices = ["/dev/ttyS1"]\n{rtscts}', port("usb", USB, ADAPTER_LINK) + port("acm", ACM, "/dev/ttyACM0"))
+    ADAPTER.plug()
+    OTHER_END.plug()
+    Acm()
+    with contextlib.ExitStack() as open_here:
+        traffics = []
+        # The adapter that QEMU makes has 384 octets of buffer and no way to say stop.
+        lines = {MODEM: ("/dev/ttyS2", 2000), USB: (OTHER_END.path, 200), ACM: ("/dev/ttyGS0", 4000)}
+        for number, (other_end, window) in lines.items():
+            modem = open_here.enter_context(Tty(other_end))
+            modem.raw(cflag=termios.CRTSCTS if number == MODEM else 0)
+            client = open_here.enter_context(call(number))
+            talk(client, modem)
+            traffics.append(open_here.enter_context(Traffic(client, modem, window=window)))
+        for command in (lambda: sh(APPLY), killed_outright):
+            for traffic in traffics:
+                traffic.goes_on(2_000)
+            before = sum(traffic.lost for traffic in traffics)
+            command()
+            for traffic in traffics:
+                traffic.goes_on(3_000)
+            lost = sum(traffic.lost for traffic in traffics) - before
+            print(f"    {lost} lost")
+            assert lost <= (ONE_READ if command is killed_outright else 0)
+    wait_for("the lines' release", no_locks)
+    wait_for("end of what systemd holds", lambda: stored() == 0)
+
+
+@test
+def a_usb_line_that_takes_nothing_does_not_hold_systemd():
+    # Nobody opens ttyGS0 and ttyGS1: the gadget takes nothing from the bus. Closing such a line waits half a
+    # minute (`closing_wait`) for whoever is the last to close it.
+    configure(FAST, port("acm", ACM, "/dev/ttyACM0") + port("acm-too", USB, "/dev/ttyACM1"))
+    Acm()
+    longest = 0.0
+
+    def ask():
+        nonlocal longest
+        began = time.monotonic()
+        state = show("ActiveState")
+        longest = max(longest, time.monotonic() - began)
+        return state
+
+    def at_rest():
+        ask()
+        return no_locks() and stored() == 0
+
+    with Tty(OTHER) as modem:
+        modem.raw(SPEED)
+        for stop in (False, True):
+            clients = [call(ACM), call(USB)]
+            for client, amount in zip(clients, (3, 90_000)):
+                client.socket.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    client.send(b"x" * amount)
+            wait_for("sessions", lambda: all(told(client, "MESSAGE") for client in clients))
+            sh("systemctl restart modem.service")
+            if stop:
+                sh("systemctl stop modem.socket modem.service")
+            for client in clients:
+                client.socket.close()
+            wait_for("the lines' release", at_rest)
+            print(f"    longest answer {longest:.2f} s")
+            assert longest < 5
+            sh("systemctl start modem.socket")
+            with call() as client:
+                talk(client, modem)
+            wait_for("the line's release", no_locks)
