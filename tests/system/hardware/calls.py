@@ -7,17 +7,18 @@ The other end of the cable counts every change of DTR and RTS, so that none is m
 import contextlib
 import errno
 import fcntl
+import functools
 import glob
 import grp
 import os
-import shutil
 import signal
 import termios
 import time
 
 from client import Client
 from com_port import (
-    BREAK, BREAK_OFF, BREAK_ON, CONTROL, HAS_CD, HAS_CTS, HAS_DSR, MODEM_STATE, NEW_CTS, PARITY, ComPort,
+    BREAK, BREAK_OFF, BREAK_ON, CONTROL, HAS_CD, HAS_CTS, HAS_DSR, MODEM_STATE, NEW_CD, NEW_CTS, NEW_DSR, PARITY,
+    ComPort,
 )
 from devices import CD, DSR, DTR, RTS, Acm, Tty
 from guest import sh, test, wait_for, write_file
@@ -26,30 +27,39 @@ from service import (
 )
 from traffic import Traffic
 
-LINE = "/dev/ttyNM0"
-OTHER = "/dev/ttyNM1"
-SPEED = 1_000_000
-FAST = f'devices = ["{LINE}"]\nline = "{SPEED},8,N,1"'
+TELNET, ACM_TOO, UART = 2010, 2011, 2012
+# [ports.modem] and [ports.telnet], and where their cables end.
+LINE, OTHER = "/dev/ttyNM0", "/dev/ttyNM1"
+TELNET_LINE, TELNET_OTHER = "/dev/ttyNM2", "/dev/ttyNM3"
+SPEED = 230_400
 RESUMED = "MESSAGE_ID=4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5"
 # README: what a process that is killed may lose, of one direction of one session.
 ONE_READ = 4096
 DROP_INS = "/run/systemd/system/modem.service.d"
+# As long as it is there, no modemd is.
 HOLD = "/run/hold"
 
 
 # --- the service ----------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def drop_in(text):
-    os.makedirs(DROP_INS)
-    try:
-        write_file(f"{DROP_INS}/90-test.conf", "[Service]\n" + text)
-        sh("systemctl daemon-reload")
-        yield
-    finally:
-        shutil.rmtree(DROP_INS)
-        sh("systemctl daemon-reload")
+def drop_in(name, text):
+    os.makedirs(DROP_INS, exist_ok=True)
+    write_file(f"{DROP_INS}/{name}.conf", f"[Service]\n{text}\n")
+
+
+@functools.cache
+def share():
+    """All lines that there are, for all of these tests."""
+    drop_in("hold", f"ExecStartPre=/bin/sh -c 'while [ -e {HOLD} ]; do sleep 0.1; done'")
+    configure(
+        f'devices = ["{LINE}"]\nline = "{SPEED},8,N,1"',
+        port("telnet", TELNET, TELNET_LINE, f'line = "{SPEED},8,N,1"\nprotocol = "telnet"')
+        + port("uart", UART, "/dev/ttyS1", 'line = "115200,8,N,1,rtscts"')
+        + port("usb", USB, ADAPTER_LINK)
+        + port("acm", ACM, "/dev/ttyACM0")
+        + port("acm-too", ACM_TOO, "/dev/ttyACM1"),
+    )
 
 
 def show(name):
@@ -87,16 +97,13 @@ def hang():
 @contextlib.contextmanager
 def nobody_there(end):
     """The time after `end` in which there is no modemd, as long as the block makes it."""
-    # Before a process there is this; the test of a file that is not there takes no time.
-    with drop_in(f"ExecStartPre=/bin/sh -c 'while [ -e {HOLD} ]; do sleep 0.1; done'\n"):
-        write_file(HOLD, "")
-        try:
-            end()
-            wait_for("the gap", lambda: show("SubState") == "start-pre")
-            yield
-        finally:
-            os.unlink(HOLD)
-        wait_for("modemd", lambda: show("SubState") == "running")
+    write_file(HOLD, "")
+    try:
+        end()
+        wait_for("the gap", lambda: show("SubState") == "start-pre")
+        yield
+    finally:
+        os.unlink(HOLD)
 
 
 def restart_without_waiting():
@@ -183,13 +190,14 @@ def expect_released(path, modem, before):
 
 
 @contextlib.contextmanager
-def line_at_rest():
-    """The other end of the line, and the settings that a session finds: those of somebody before it."""
-    with Tty(LINE) as line:
+def line_at_rest(path=LINE, other=OTHER):
+    """The other end of a line, and the settings that a session finds: those of somebody before it."""
+    share()
+    with Tty(path) as line:
         line.raw(2400, termios.PARENB, termios.IXON)
-    with Tty(OTHER) as modem:
+    with Tty(other) as modem:
         modem.raw(SPEED)
-        yield modem, settings(LINE)
+        yield modem, settings(path)
 
 
 # --- restarts and crashes -----------------------------------------------------------------------------
@@ -197,22 +205,21 @@ def line_at_rest():
 
 @test
 def a_call_goes_on_over_restarts_and_nothing_is_lost_nor_any_signal_moved():
-    configure(FAST)
     with line_at_rest() as (modem, before):
         with call() as client:
             talk(client, modem)
             changes = modem.changes()
             with Traffic(client, modem) as traffic:
-                for command in ("systemctl restart modem.service", APPLY, "systemctl daemon-reexec", APPLY):
+                for command in ("systemctl restart modem.service", "systemctl daemon-reexec", APPLY):
                     pid = main_pid()
-                    traffic.goes_on(5_000)
+                    traffic.goes_on(2_000)
                     sh(command)
                     assert (main_pid() == pid) == command.endswith("reexec"), command
                     traffic.goes_on()
             print(f"    {traffic!r}")
             assert traffic.lost == 0
             assert modem.changes() == changes, "DTR or RTS has moved"
-            assert len(told(client, "MESSAGE", RESUMED)) == 3
+            assert len(told(client, "MESSAGE", RESUMED)) == 2
             assert lost_at_most(client) == 0
         expect_released(LINE, modem, before)
         # All is said of one session.
@@ -222,18 +229,22 @@ def a_call_goes_on_over_restarts_and_nothing_is_lost_nor_any_signal_moved():
 
 @test
 def a_call_goes_on_over_crashes_and_loses_one_read_at_most():
-    configure(FAST)
-    crashes = [killed_outright, lambda: kill(signal.SIGSEGV), hang, killed_outright, killed_outright]
-    with drop_in("WatchdogSec=4s\nTimeoutAbortSec=1s\n"), line_at_rest() as (modem, before):
-        sh("systemctl restart modem.service")
+    crashes = [hang, killed_outright, functools.partial(kill, signal.SIGSEGV), killed_outright]
+    with line_at_rest() as (modem, before):
+        drop_in("watchdog", "WatchdogSec=4s\nTimeoutAbortSec=1s")
+        sh(APPLY)
         with call() as client:
             talk(client, modem)
             changes = modem.changes()
             with Traffic(client, modem) as traffic:
                 for crash in crashes:
-                    traffic.goes_on(5_000)
+                    traffic.goes_on(2_000)
                     at_risk, lost = lost_at_most(client), traffic.lost
                     crash()
+                    # What is left of the call is served with the watchdog that it has otherwise.
+                    if crash is hang:
+                        os.unlink(f"{DROP_INS}/watchdog.conf")
+                        sh("systemctl daemon-reload")
                     traffic.goes_on()
                     lost = traffic.lost - lost
                     at_risk = lost_at_most(client) - at_risk
@@ -247,7 +258,6 @@ def a_call_goes_on_over_crashes_and_loses_one_read_at_most():
 
 @test
 def to_stop_the_service_ends_a_call_also_one_that_was_taken_up():
-    configure(FAST)
     with line_at_rest() as (modem, before):
         with call() as client:
             talk(client, modem)
@@ -262,50 +272,77 @@ def to_stop_the_service_ends_a_call_also_one_that_was_taken_up():
     sh("systemctl start modem.socket")
 
 
-# --- the gap ------------------------------------------------------------------------------------------
+# --- while nobody is there --------------------------------------------------------------------------------
 
 
-def check_gap(end):
-    configure(FAST)
-    with line_at_rest() as (modem, before):
-        with call() as client:
-            talk(client, modem)
-            changes = modem.changes()
-            with nobody_there(end):
+@test
+def while_nobody_is_there_the_line_is_nobody_elses_and_what_happens_is_told_later():
+    with line_at_rest(TELNET_LINE, TELNET_OTHER) as (modem, before):
+        with call(TELNET, ComPort) as client:
+            assert client.baud(57_600) == 57_600
+            assert client.ask(PARITY, 3) == 3
+            modem.raw(57_600, termios.PARENB)
+            for end in (restart_without_waiting, killed_outright):
+                breaks = modem.breaks()
+                assert client.ask(CONTROL, BREAK_ON) == BREAK_ON
+                client.ask(MODEM_STATE)
+                client.answers.clear()
+                changes = modem.changes()
+                with nobody_there(end):
+                    with as_dialout():
+                        assert refusal(TELNET_LINE) == "EBUSY"
+                    # Root may open it, and meets the lock.
+                    assert refusal(TELNET_LINE) == "EAGAIN"
+                    # After a crash the process that the file names is gone.
+                    assert locked_by() == ({1} if end is restart_without_waiting else set())
+                    # One signal is back again when somebody looks, the other is not.
+                    modem.lower_lines(DTR | RTS)
+                    modem.raise_lines(DTR)
+                    modem.write(b"RING\r")
+                assert client.read(5) == b"RING\r"
+                assert locked_by() == {main_pid()}
+                signals = client.notice(MODEM_STATE)
+                print(f"    told of {signals:#x}")
+                assert signals & (HAS_CD | HAS_DSR | HAS_CTS) == HAS_CD | HAS_DSR
+                assert signals & (NEW_CD | NEW_DSR | NEW_CTS) == NEW_CD | NEW_DSR | NEW_CTS
+                modem.raise_lines(RTS)
+                assert client.notice(MODEM_STATE) & (HAS_CTS | NEW_CTS) == HAS_CTS | NEW_CTS
+                # During a BREAK nothing gets through.
+                client.write(b"unheard")
+                assert client.ask(CONTROL, BREAK) == BREAK_ON
+                assert client.ask(CONTROL, BREAK_OFF) == BREAK_OFF
+                client.write(b"heard")
+                # A BREAK is an octet of zeroes.
+                assert modem.read(6) == b"\0heard"
+                assert modem.breaks() == breaks + 1
+                assert client.baud(0) == 57_600 and client.ask(PARITY) == 3
+                # Read by somebody else, whose look at the line would not make up for a change of it.
+                assert settings(TELNET_LINE)[-1] == 57_600 and settings(TELNET_LINE)[2] & termios.PARENB
                 assert modem.changes() == changes, "DTR or RTS has moved"
-                with as_dialout():
-                    assert refusal(LINE) == "EBUSY"
-                # Root may open it, and meets the lock.
-                assert refusal(LINE) == "EAGAIN"
-                # Of somebody who is gone, after a crash; who looks at nothing else must be root to come in.
-                assert locked_by() == ({1} if end is restart_without_waiting else set())
-                client.send(b"ATD\r")
-                modem.write(b"RING\r")
-            assert client.read(5) == b"RING\r" and modem.read(4) == b"ATD\r"
+            with Traffic(client, modem, octets_of, window=1000) as traffic:
+                traffic.goes_on(1_000)
+                sh("systemctl restart modem.service")
+                traffic.goes_on(2_000)
+            assert traffic.lost == 0
+            assert client.baud(12345) == 12345
             assert modem.changes() == changes, "DTR or RTS has moved"
-            assert locked_by() == {main_pid()}
-        expect_released(LINE, modem, before)
+        expect_released(TELNET_LINE, modem, before)
+
+
+def octets_of(client):
+    alive = client.look()
+    octets, client.data = client.data, b""
+    return octets if alive or octets else None
 
 
 @test
-def between_two_processes_the_line_is_nobody_elses():
-    check_gap(restart_without_waiting)
-    check_gap(killed_outright)
-
-
-@test
-def a_service_that_is_stopped_before_it_is_there_again_leaves_no_call_and_no_lock():
+def a_service_that_is_stopped_while_nobody_is_there_leaves_no_call_and_no_lock():
     for end in (restart_without_waiting, killed_outright):
-        configure(FAST)
         with line_at_rest() as (modem, _):
             with call() as client:
                 talk(client, modem)
-                with drop_in(f"ExecStartPre=/bin/sh -c 'while [ -e {HOLD} ]; do sleep 0.1; done'\n"):
-                    write_file(HOLD, "")
-                    end()
-                    wait_for("the gap", lambda: show("SubState") == "start-pre")
+                with nobody_there(end):
                     sh("systemctl stop modem.socket modem.service")
-                    os.unlink(HOLD)
                 assert client.read_to_end() == b""
                 wait_for("end of DTR", lambda: modem.lines() & (DSR | CD) == 0)
                 assert stored() == 0 and locked_by() == set()
@@ -318,118 +355,54 @@ def a_service_that_is_stopped_before_it_is_there_again_leaves_no_call_and_no_loc
 
 
 @test
-def a_line_or_a_client_that_is_gone_when_the_next_process_comes_is_released():
-    configure('devices = ["/dev/ttyS1"]', port("usb", USB, ADAPTER_LINK) + port("nm", ACM, LINE))
+def a_line_or_a_client_that_goes_while_nobody_is_there_is_released():
     ADAPTER.plug()
     OTHER_END.plug()
     for end in (restart_without_waiting, killed_outright):
-        with line_at_rest() as (modem, before):
-            modem.raw()
-            with Tty(OTHER_END.path) as usb:
-                usb.raw()
-                with call(USB) as loser, call(ACM) as leaver:
-                    talk(loser, usb)
-                    talk(leaver, modem)
-                    with nobody_there(end):
-                        ADAPTER.unplug()
-                        leaver.socket.close()
-                    assert loser.read_to_end() == b""
-            expect_released(LINE, modem, before)
-        assert told(loser, "MODEMD_REASON") == ["line-lost"]
-        assert told(leaver, "MODEMD_REASON") == ["client-closed"]
-        ADAPTER.plug()
-        assert os.path.realpath(ADAPTER_LINK) == ADAPTER.path == "/dev/ttyUSB0", ADAPTER.path
-        with Tty(OTHER_END.path) as usb, call(USB) as client:
+        with line_at_rest() as (modem, before), Tty(OTHER_END.path) as usb:
             usb.raw()
-            talk(client, usb)
-        wait_for("the line's release", no_locks)
-
-
-# --- COM port control -----------------------------------------------------------------------------------
-
-
-def octets_of(client):
-    alive = client.look()
-    octets, client.data = client.data, b""
-    return octets if alive or octets else None
-
-
-@test
-def what_a_telnet_client_has_set_stays_and_what_it_wants_to_know_it_is_told():
-    configure(FAST + '\nprotocol = "telnet"')
-    with line_at_rest() as (modem, before):
-        modem.raise_lines(DTR | RTS)
-        with call(kind=ComPort) as client:
-            assert client.baud(500_000) == 500_000
-            assert client.ask(PARITY, 3) == 3
-            modem.raw(500_000, termios.PARENB)
-            breaks = modem.breaks()
-            for end in (restart_without_waiting, killed_outright):
-                assert client.ask(CONTROL, BREAK_ON) == BREAK_ON
-                client.ask(MODEM_STATE)
-                client.answers.clear()
-                changes = modem.changes()
+            with call(USB) as loser, call() as leaver:
+                talk(loser, usb)
+                talk(leaver, modem)
                 with nobody_there(end):
-                    # The one is back again when somebody looks, and the other is not.
-                    modem.lower_lines(DTR | RTS)
-                    modem.raise_lines(DTR)
-                signals = client.notice(MODEM_STATE)
-                assert signals & (HAS_CD | HAS_DSR | HAS_CTS) == HAS_CD | HAS_DSR, f"{signals:#x}"
-                assert signals & NEW_CTS, f"{signals:#x}"
-                print(f"    told of {signals:#x}")
-                modem.raise_lines(RTS)
-                client.wait("CTS", lambda: client.notice(MODEM_STATE) & (HAS_CTS | NEW_CTS) == HAS_CTS | NEW_CTS)
-                # During a BREAK nothing gets through.
-                client.write(b"unheard")
-                assert client.ask(CONTROL, BREAK) == BREAK_ON
-                assert client.ask(CONTROL, BREAK_OFF) == BREAK_OFF
-                client.write(b"heard")
-                # A BREAK is an octet of zeroes.
-                assert modem.read(6) == b"\0heard"
-                breaks += 1
-                assert modem.breaks() == breaks
-                assert modem.changes() == changes, "DTR or RTS has moved"
-                assert settings(LINE)[-1] == 500_000 and settings(LINE)[2] & termios.PARENB
-                assert client.baud(0) == 500_000 and client.ask(PARITY) == 3
-            changes = modem.changes()
-            with Traffic(client, modem, octets_of) as traffic:
-                for command in ("systemctl restart modem.service", APPLY):
-                    traffic.goes_on(5_000)
-                    sh(command)
-                    traffic.goes_on(10_000)
-            assert traffic.lost == 0
-            assert client.baud(12345) == 12345
-            assert modem.changes() == changes, "DTR or RTS has moved"
-        expect_released(LINE, modem, before)
+                    ADAPTER.unplug()
+                    leaver.socket.close()
+                assert loser.read_to_end() == b""
+            expect_released(LINE, modem, before)
+            assert told(loser, "MODEMD_REASON") == ["line-lost"]
+            assert told(leaver, "MODEMD_REASON") == ["client-closed"]
+            ADAPTER.plug()
+            with call(USB) as client:
+                talk(client, usb)
+            wait_for("the line's release", no_locks)
 
 
-# --- hardware ---------------------------------------------------------------------------------------------
+# --- hardware -----------------------------------------------------------------------------------------------
 
 
 @test
 def calls_on_an_8250_and_on_usb_go_on_over_a_restart_and_a_kill():
-    rtscts = 'line = "115200,8,N,1,rtscts"'
-    configure(f'devices = ["/dev/ttyS1"]\n{rtscts}', port("usb", USB, ADAPTER_LINK) + port("acm", ACM, "/dev/ttyACM0"))
+    share()
     ADAPTER.plug()
     OTHER_END.plug()
     Acm()
+    # The adapter that QEMU makes has 384 octets of buffer and no way to say stop.
+    lines = {UART: ("/dev/ttyS2", 2000), USB: (OTHER_END.path, 200), ACM: ("/dev/ttyGS0", 4000)}
     with contextlib.ExitStack() as open_here:
         traffics = []
-        # The adapter that QEMU makes has 384 octets of buffer and no way to say stop.
-        lines = {MODEM: ("/dev/ttyS2", 2000), USB: (OTHER_END.path, 200), ACM: ("/dev/ttyGS0", 4000)}
         for number, (other_end, window) in lines.items():
             modem = open_here.enter_context(Tty(other_end))
-            modem.raw(cflag=termios.CRTSCTS if number == MODEM else 0)
+            modem.raw(cflag=termios.CRTSCTS if number == UART else 0)
             client = open_here.enter_context(call(number))
             talk(client, modem)
             traffics.append(open_here.enter_context(Traffic(client, modem, window=window)))
-        for command in (lambda: sh(APPLY), killed_outright):
+        for command in (functools.partial(sh, APPLY), killed_outright):
             for traffic in traffics:
                 traffic.goes_on(2_000)
             before = sum(traffic.lost for traffic in traffics)
             command()
             for traffic in traffics:
-                traffic.goes_on(3_000)
+                traffic.goes_on(2_000)
             lost = sum(traffic.lost for traffic in traffics) - before
             print(f"    {lost} lost")
             assert lost <= (ONE_READ if command is killed_outright else 0)
@@ -440,40 +413,37 @@ def calls_on_an_8250_and_on_usb_go_on_over_a_restart_and_a_kill():
 @test
 def a_usb_line_that_takes_nothing_does_not_hold_systemd():
     # Nobody opens ttyGS0 and ttyGS1: the gadget takes nothing from the bus. Closing such a line waits half a
-    # minute (`closing_wait`) for whoever is the last to close it.
-    configure(FAST, port("acm", ACM, "/dev/ttyACM0") + port("acm-too", USB, "/dev/ttyACM1"))
+    # minute (`closing_wait`) for whoever is the last to close it, and under 252 that may be systemd itself.
+    share()
     Acm()
     longest = 0.0
 
-    def ask():
+    def at_rest():
         nonlocal longest
         began = time.monotonic()
-        state = show("ActiveState")
+        left = stored()
         longest = max(longest, time.monotonic() - began)
-        return state
+        return left == 0 and no_locks()
 
-    def at_rest():
-        ask()
-        return no_locks() and stored() == 0
-
-    with Tty(OTHER) as modem:
-        modem.raw(SPEED)
-        for stop in (False, True):
-            clients = [call(ACM), call(USB)]
-            for client, amount in zip(clients, (3, 90_000)):
-                client.socket.setblocking(False)
-                with contextlib.suppress(BlockingIOError):
-                    client.send(b"x" * amount)
-            wait_for("sessions", lambda: all(told(client, "MESSAGE") for client in clients))
-            sh("systemctl restart modem.service")
-            if stop:
-                sh("systemctl stop modem.socket modem.service")
-            for client in clients:
-                client.socket.close()
-            wait_for("the lines' release", at_rest)
-            print(f"    longest answer {longest:.2f} s")
-            assert longest < 5
-            sh("systemctl start modem.socket")
-            with call() as client:
-                talk(client, modem)
-            wait_for("the line's release", no_locks)
+    for stop in (False, True):
+        clients = [call(ACM), call(ACM_TOO)]
+        for client, amount in zip(clients, (3, 90_000)):
+            client.socket.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.send(b"x" * amount)
+        wait_for("sessions", lambda: all(told(client, "MESSAGE") for client in clients))
+        sh("systemctl restart modem.service")
+        began = time.monotonic()
+        if stop:
+            sh("systemctl --no-block stop modem.socket modem.service")
+        longest = time.monotonic() - began
+        for client in clients:
+            client.socket.close()
+        wait_for("the lines' release", at_rest, 60)
+        print(f"    longest answer {longest:.2f} s")
+        assert longest < 10
+        sh("systemctl start modem.socket")
+        with Tty(OTHER) as modem, call() as client:
+            modem.raw(SPEED)
+            talk(client, modem)
+        wait_for("the line's release", no_locks)

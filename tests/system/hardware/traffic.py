@@ -96,7 +96,7 @@ class Traffic:
     def lost(self):
         return sum(sum(stream.lost) for stream in self.streams)
 
-    def goes_on(self, amount=20_000):
+    def goes_on(self, amount=10_000):
         """Waits until so much more has arrived at both ends."""
         goals = [(stream, stream.arrived + amount) for stream in self.streams]
 
