@@ -5,6 +5,7 @@ import random
 import select
 import socket
 import threading
+import time
 
 from guest import PATIENCE, wait_for
 
@@ -14,6 +15,8 @@ PATTERN = bytes(random.Random(5).choices(range(255), k=1 << 16))
 SURE = 16
 # What may have been lost in one place and is still found out.
 FAR = 16 * 1024
+# More than a line takes, and less than keeps this machine from all else.
+PIECE, PAUSE = 512, 0.01
 
 
 def pattern(start, count):
@@ -35,7 +38,7 @@ class Stream:
 
     def send_some(self):
         try:
-            self.sent += self.send(pattern(self.sent, min(4096, self.window - self.sent + self.arrived)))
+            self.sent += self.send(pattern(self.sent, min(PIECE, self.window - self.sent + self.arrived)))
         except BlockingIOError:
             pass
 
@@ -58,17 +61,17 @@ class Stream:
 
 
 class Traffic:
-    """Data between a client and the modem, a Tty, until the block ends.
+    """Data between a client and the modem, a Tty, until the block ends; there and back as much as `windows` say.
 
     The block fails if not everything arrives, apart from what `lost` tells. `octets_of` gives what has come
     to the client, or None at the end.
     """
 
-    def __init__(self, client, modem, octets_of=lambda client: client.socket.recv(65536) or None, window=4000):
+    def __init__(self, client, modem, windows=(20_000, 4_000), octets_of=lambda client: client.socket.recv(65536) or None):
         self.client, self.modem, self.octets_of = client, modem, octets_of
         # What a client sends is stopped by modemd, and may be more than fits into it.
-        self.to_modem = Stream("to the modem", 30_000, lambda data: client.socket.send(data, socket.MSG_DONTWAIT))
-        self.to_client = Stream("to the client", window, lambda data: os.write(modem.fd, data))
+        self.to_modem = Stream("to the modem", windows[0], lambda data: client.socket.send(data, socket.MSG_DONTWAIT))
+        self.to_client = Stream("to the client", windows[1], lambda data: os.write(modem.fd, data))
         self.streams = (self.to_modem, self.to_client)
         self.wrong, self.ends = None, False
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -89,6 +92,7 @@ class Traffic:
                     self.to_client.take(octets)
                 if self.modem.fd in readable:
                     self.to_modem.take(os.read(self.modem.fd, 4096))
+                time.sleep(PAUSE)
         except (AssertionError, OSError) as error:
             self.wrong = error
 
