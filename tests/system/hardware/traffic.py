@@ -60,6 +60,10 @@ class Stream:
                 self.arrived += gap
 
 
+def received(client):
+    return client.socket.recv(65536) or None
+
+
 class Traffic:
     """Data between a client and the modem, a Tty, until the block ends; there and back as much as `windows` say.
 
@@ -67,7 +71,7 @@ class Traffic:
     to the client, or None at the end.
     """
 
-    def __init__(self, client, modem, windows=(20_000, 4_000), octets_of=lambda client: client.socket.recv(65536) or None):
+    def __init__(self, client, modem, windows=(20_000, 4_000), octets_of=received):
         self.client, self.modem, self.octets_of = client, modem, octets_of
         # What a client sends is stopped by modemd, and may be more than fits into it.
         self.to_modem = Stream("to the modem", windows[0], lambda data: client.socket.send(data, socket.MSG_DONTWAIT))
