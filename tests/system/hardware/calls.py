@@ -32,7 +32,7 @@ TELNET, ACM_TOO, UART = 2010, 2011, 2012
 # [ports.modem] and [ports.telnet], and where their cables end.
 LINE, OTHER = "/dev/ttyNM0", "/dev/ttyNM1"
 TELNET_LINE, TELNET_OTHER = "/dev/ttyNM2", "/dev/ttyNM3"
-SPEED = 230_400
+SPEED = 115_200
 RESUMED = "MESSAGE_ID=4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5"
 # README: what a process that is killed may lose, of one direction of one session.
 ONE_READ = 4096
@@ -229,7 +229,7 @@ def a_call_goes_on_over_restarts_and_crashes_and_dtr_never_drops():
 
             def goes_on_over(what, at_most):
                 nonlocal told_before
-                traffic.goes_on(2_000)
+                traffic.goes_on(1_000)
                 lost = traffic.lost
                 what()
                 traffic.goes_on()
@@ -239,7 +239,6 @@ def a_call_goes_on_over_restarts_and_crashes_and_dtr_never_drops():
                 print(f"    {lost} lost, {at_risk} at risk")
                 assert lost <= at_risk <= at_most
 
-            goes_on_over(functools.partial(sh, "systemctl restart modem.service"), 0)
             # A short watchdog is in force after a restart, and with it the service may die of a slow machine.
             drop_in("watchdog", "WatchdogSec=4s\nTimeoutAbortSec=1s")
             goes_on_over(functools.partial(sh, APPLY), 0)
@@ -252,7 +251,7 @@ def a_call_goes_on_over_restarts_and_crashes_and_dtr_never_drops():
             goes_on_over(run_out_of_memory, ONE_READ)
         print(f"    {traffic!r}")
         assert modem.changes() == changes, "DTR or RTS has moved"
-        assert len(told(client, "MESSAGE", RESUMED)) == 7
+        assert len(told(client, "MESSAGE", RESUMED)) == 6
         client.socket.close()
         expect_released(LINE, modem, before)
         # All is said of one session.
@@ -395,9 +394,9 @@ def calls_on_an_8250_and_on_usb_go_on_over_a_restart_and_a_kill():
     Acm()
     # The adapter that QEMU makes has 384 octets of buffer and no way to say stop.
     lines = {
-        UART: ("/dev/ttyS2", (20_000, 2_000)),
-        USB: (OTHER_END.path, (20_000, 200)),
-        ACM: ("/dev/ttyGS0", (20_000, 4_000)),
+        UART: ("/dev/ttyS2", (12_000, 2_000)),
+        USB: (OTHER_END.path, (12_000, 200)),
+        ACM: ("/dev/ttyGS0", (12_000, 4_000)),
     }
     with contextlib.ExitStack() as open_here:
         traffics = []

@@ -16,7 +16,7 @@ SURE = 16
 # What may have been lost in one place and is still found out.
 FAR = 16 * 1024
 # More than a line takes, and less than keeps this machine from all else.
-PIECE, PAUSE = 512, 0.01
+PIECE, PAUSE = 512, 0.02
 
 
 def pattern(start, count):
@@ -71,7 +71,7 @@ class Traffic:
     to the client, or None at the end.
     """
 
-    def __init__(self, client, modem, windows=(20_000, 4_000), octets_of=received):
+    def __init__(self, client, modem, windows=(12_000, 4_000), octets_of=received):
         self.client, self.modem, self.octets_of = client, modem, octets_of
         # What a client sends is stopped by modemd, and may be more than fits into it.
         self.to_modem = Stream("to the modem", windows[0], lambda data: client.socket.send(data, socket.MSG_DONTWAIT))
@@ -104,7 +104,7 @@ class Traffic:
     def lost(self):
         return sum(sum(stream.lost) for stream in self.streams)
 
-    def goes_on(self, amount=10_000):
+    def goes_on(self, amount=5_000):
         """Waits until so much more has arrived at both ends."""
         goals = [(stream, stream.arrived + amount) for stream in self.streams]
 
