@@ -66,9 +66,17 @@ class Tty:
     def lower_lines(self, bits):
         fcntl.ioctl(self.fd, TIOCMBIC, struct.pack("I", bits))
 
+    def _counts(self):
+        """The kernel's `struct serial_icounter_struct`."""
+        return struct.unpack("20i", fcntl.ioctl(self.fd, TIOCGICOUNT, bytes(80)))
+
     def breaks(self):
-        """How many BREAKs have arrived: the kernel's `struct serial_icounter_struct`."""
-        return struct.unpack_from("20i", fcntl.ioctl(self.fd, TIOCGICOUNT, bytes(80)))[9]
+        """How many BREAKs have arrived."""
+        return self._counts()[9]
+
+    def changes(self):
+        """How often CTS, DSR, RI and DCD have changed, also while nobody looked."""
+        return self._counts()[:4]
 
     def unsent(self):
         return struct.unpack("i", fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(4)))[0]
