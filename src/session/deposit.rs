@@ -75,28 +75,9 @@ pub(super) struct Deposit {
 }
 
 impl Deposit {
-    /// Deposits a client. Nothing where that is impossible: such a session ends with the process.
-    pub(super) fn of_client(
-        store: &Store,
-        session: u64,
-        client: &Client,
-        head: &Head,
-    ) -> Option<Deposit> {
-        Deposit::make(store, session, client, None, head)
-    }
-
-    /// Deposits a client and its line.
-    pub(super) fn of_both(
-        store: &Store,
-        session: u64,
-        client: &Client,
-        line: &Line,
-        head: &Head,
-    ) -> Option<Deposit> {
-        Deposit::make(store, session, client, Some(line), head)
-    }
-
-    fn make(
+    /// Deposits a client, with its line if it has one. Nothing where that is impossible: such a session
+    /// ends with the process.
+    pub(super) fn make(
         store: &Store,
         session: u64,
         client: &Client,

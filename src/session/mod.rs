@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::access::admit;
-use crate::board::Board;
+use crate::board::{Board, Seat};
 use crate::client::Client;
 use crate::com_port::Uart as _;
 use crate::journal;
@@ -126,6 +126,7 @@ async fn welcome(guest: Guest, port: &Port, process: &Process<'_>) -> Option<Gue
     Some(guest)
 }
 
+/// Gets the client a line, and serves it there.
 async fn enter<E>(
     guest: Guest,
     port: &Port,
@@ -157,7 +158,7 @@ async fn enter<E>(
     };
     let deposit = match (deposit, process.store) {
         (Some(deposit), _) => deposit.add_line(&line, &head()),
-        (None, Some(store)) => Deposit::of_both(store, session, &client, &line, &head()),
+        (None, Some(store)) => Deposit::make(store, session, &client, Some(&line), &head()),
         (None, None) => None,
     };
     let (kept, ledger) = deposit.map(|of| (of.kept, of.ledger)).unzip();
@@ -173,7 +174,7 @@ struct Parted<'a> {
     record: Record,
     kept: Option<Kept>,
     pool: &'a Pool,
-    seat: crate::board::Seat<'a>,
+    seat: Seat<'a>,
 }
 
 /// Relays until the end, or until another process is to go on.
@@ -233,17 +234,17 @@ async fn serve<'a>(
 
 /// Hangs up and releases the line, and closes the connection.
 async fn part(parted: Option<Parted<'_>>, client: Client) {
-    let Some(parted) = parted else {
-        // Not closed here: whoever keeps it has it.
-        return;
-    };
-    let Parted {
+    let Some(Parted {
         line,
         record,
         kept,
         pool,
         seat,
-    } = parted;
+    }) = parted
+    else {
+        // Another process has it.
+        return;
+    };
     let release = async {
         let releasing = pool.releasing();
         release(line, kept).await;

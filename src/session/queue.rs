@@ -45,7 +45,7 @@ impl Guest {
         };
         let deposit = self.deposit.or_else(|| {
             let store = process.store?;
-            Deposit::of_client(store, self.session, &self.client, &head)
+            Deposit::make(store, self.session, &self.client, None, &head)
         });
         if let Some(deposit) = deposit {
             deposit.leave();
@@ -91,7 +91,7 @@ pub(super) async fn get_line(
         match (&mut guest.deposit, process.store) {
             (Some(deposit), _) => deposit.write(&head),
             (deposit, Some(store)) => {
-                *deposit = Deposit::of_client(store, guest.session, &guest.client, &head);
+                *deposit = Deposit::make(store, guest.session, &guest.client, None, &head);
             }
             (None, None) => {}
         }
