@@ -84,6 +84,21 @@ pub(super) fn signature(map: &[u8]) -> Option<u64> {
     is_ours.then(|| read(map, Number::Version))
 }
 
+/// Whether all that counts octets can go on counting: nobody has ever moved that many.
+pub(super) fn counts_are_sane(map: &[u8]) -> bool {
+    const MOST: u64 = 1 << 62;
+    let counts = [
+        Number::Lost,
+        Number::MovedToLine,
+        Number::MovedToClient,
+        Number::ToLineFrom,
+        Number::ToLineTo,
+        Number::ToClientFrom,
+        Number::ToClientTo,
+    ];
+    counts.into_iter().all(|count| read(map, count) < MOST)
+}
+
 /// One of the records.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Record {

@@ -107,9 +107,9 @@ impl Ledger {
         }
         let ledger = Ledger::map(file).map_err(Unreadable::NoLedger)?;
         match layout::signature(&ledger.map) {
-            Some(VERSION) => {}
-            Some(other) => return Err(Unreadable::Version(other)),
-            None => return Err(Unreadable::NoLedger(io::ErrorKind::InvalidData.into())),
+            Some(VERSION) if layout::counts_are_sane(&ledger.map) => {}
+            Some(other) if other != VERSION => return Err(Unreadable::Version(other)),
+            _ => return Err(Unreadable::NoLedger(io::ErrorKind::InvalidData.into())),
         }
         Ok(ledger)
     }

@@ -73,8 +73,10 @@ impl Ring {
         let from = read(map, self.way.from());
         let length = read(map, self.way.to()).saturating_sub(from).min(RING);
         let ring = &map[self.place()..self.place() + RING];
-        let octets = ring.iter().cycle().skip(from % RING).take(length);
-        (from, octets.copied().collect())
+        let begin = from % RING;
+        let first = length.min(RING - begin);
+        let octets = [&ring[begin..begin + first], &ring[..length - first]];
+        (from, octets.concat())
     }
 
     fn put(&self, map: &mut [u8], at: usize, octets: &[u8]) {

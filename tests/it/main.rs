@@ -32,6 +32,7 @@ mod stop;
 mod support;
 mod survival;
 mod survival_ends;
+mod survival_locks;
 mod survival_queue;
 mod systemd;
 mod telnet_clients;
