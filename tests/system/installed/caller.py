@@ -86,7 +86,7 @@ class TelnetCaller(Caller):
         self.options = {BINARY, ECHO, SUPPRESS_GO_AHEAD} | ({COM_PORT} if com_port else set())
         self.on = set()
         self.unfinished = b""
-        # What subnegotiations told.
+        # Each command that came, without its IAC.
         self.told = []
 
     @staticmethod
@@ -96,7 +96,8 @@ class TelnetCaller(Caller):
     def agree(self):
         """Waits until both sides have agreed to BINARY, and whatever was offered before that."""
         while not {(WILL, BINARY), (DO, BINARY)} <= self.on:
-            assert self.receive() == b"" and self.unfinished == b"", "data before BINARY"
+            data = self.receive()
+            assert data == b"", data
 
     def decode(self, data):
         octets, data, at = self.unfinished + data, [], 0
@@ -122,9 +123,8 @@ class TelnetCaller(Caller):
         return b"".join([*data, octets[at:]])
 
     def obey(self, command):
-        if command[0] == SB:
-            self.told.append(command[1:-2])
-        elif command[0] in (WILL, DO) and tuple(command) not in self.on:
+        self.told.append(command.removesuffix(bytes([IAC, SE])))
+        if command[0] in (WILL, DO) and tuple(command) not in self.on:
             agreed = command[1] in self.options
             if agreed:
                 self.on.add(tuple(command))

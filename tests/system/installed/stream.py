@@ -33,8 +33,8 @@ def octets(seed, start, count):
 class Flow:
     """One direction: from `send` to `receive`, which gives nothing if nothing comes for a moment."""
 
-    def __init__(self, seed, send, receive):
-        self.seed, self.send, self.receive = seed, send, receive
+    def __init__(self, seed, send, receive, is_read):
+        self.seed, self.send, self.receive, self.is_read = seed, send, receive, is_read
         self.sent, self.arrived, self.lost = 0, 0, 0
         self.unsure = b""
         self.enough, self.poured = threading.Event(), threading.Event()
@@ -55,6 +55,7 @@ class Flow:
         self.poured.set()
 
     def drain(self):
+        self.is_read.wait()
         while not self.is_over() and not self.wrong:
             self.take(self.receive(0.05))
 
@@ -82,9 +83,12 @@ class Flow:
 class Stream:
     """A flow each way between a caller and the far end of a line."""
 
-    def __init__(self, caller, line):
-        self.to_line = Flow("to the line", caller.send, line.receive)
-        self.to_client = Flow("to the client", line.send, caller.receive)
+    def __init__(self, caller, line, is_read=True):
+        self.is_read = threading.Event()
+        if is_read:
+            self.is_read.set()
+        self.to_line = Flow("to the line", caller.send, line.receive, self.is_read)
+        self.to_client = Flow("to the client", line.send, caller.receive, self.is_read)
         self.flows = (self.to_line, self.to_client)
 
     def is_right(self):
@@ -103,6 +107,16 @@ class Stream:
             return self.is_right() and all(flow.arrived >= mark for flow, mark in zip(self.flows, marks))
 
         wait_for(f"{more} more octets each way", has_come)
+
+    def is_stuck(self):
+        """Waits until nothing more is taken, since nobody reads."""
+        seen = []
+
+        def is_still():
+            seen.append([flow.sent for flow in self.flows])
+            return self.is_right() and all(seen[-1]) and seen[-30:] == [seen[-1]] * 30
+
+        wait_for("standstill", is_still)
 
     def ends(self):
         """Sends no more, and waits for all that is on the way."""
