@@ -14,6 +14,7 @@ from install import DEB
 from modem import Line, Modem
 from server import BEGAN, ENDED, RESUMED, Journal, apply, pid, port, serving
 from stream import Stream, octets
+from survival import kill
 
 NUMBER = 2007
 BULK = 64 << 20
@@ -35,25 +36,20 @@ def upgrade():
     sh(f"dpkg -i {DEB}")
 
 
-def kill(sign):
+def death(sign):
     def strike():
-        victim = pid()
-
-        def is_dead():
-            try:
-                os.kill(victim, sign)
-            except ProcessLookupError:
-                return True
-            # Rust's runtime has a look at the first SIGSEGV, and lets the next kill.
-            return sign not in (signal.SIGKILL, signal.SIGSEGV)
-
-        wait_for("death", is_dead)
-        wait_for("another process", lambda: pid() not in (0, victim))
+        before = pid()
+        if sign == signal.SIGSTOP:
+            # Then it is the watchdog who kills.
+            os.kill(before, sign)
+        else:
+            kill(sign)
+        wait_for("another process", lambda: pid() not in (0, before))
 
     return strike
 
 
-CRASHES = [kill(signal.SIGKILL)] * 10 + [kill(signal.SIGSEGV), kill(signal.SIGSTOP)]
+DEATHS = [death(signal.SIGKILL)] * 10 + [death(signal.SIGSEGV), death(signal.SIGSTOP)]
 
 
 class Call:
@@ -150,17 +146,17 @@ def a_telnet_call_goes_on_over_restarts_changes_and_an_upgrade_and_no_octet_is_l
 def check_little_is_lost(protocol):
     with Call(protocol) as call:
         stream = Stream(call.caller, call.line)
-        for number, crash in enumerate(CRASHES, 1):
+        for number, strike in enumerate(DEATHS, 1):
             stream.goes_on(1 << 20)
             before = stream.lost()
-            crash()
+            strike()
             stream.goes_on(1 << 20)
             lost = stream.lost() - before
             resumed = call.resumed()
             assert len(resumed) == number, resumed
             assert lost <= int(resumed[-1]["MODEMD_BYTES_LOST"]) <= MOST_LOST, (lost, resumed[-1])
         stream.ends()
-        print(f"  {stream.lost()} octets lost in {len(CRASHES)} deaths, amid {stream.to_line.sent} to the line "
+        print(f"  {stream.lost()} octets lost in {len(DEATHS)} deaths, amid {stream.to_line.sent} to the line "
               f"and {stream.to_client.sent} to the client")
         call.ends()
 
@@ -247,7 +243,7 @@ class Transfer:
 
 def check_zmodem(protocol):
     with Call(protocol) as call:
-        changes, deaths = call.changes(), [(kill(signal.SIGKILL), True)] * 10
+        changes, deaths = call.changes(), [(death(signal.SIGKILL), True)] * 10
         transfer = Transfer(call.caller, call.line, len(changes) + len(deaths))
         for change in [*changes, *deaths]:
             transfer.goes_on()

@@ -8,14 +8,14 @@ import signal
 import subprocess
 
 from caller import COM_PORT, DO, DONT, ECHO, IAC, SB, SE, WONT, TelnetCaller, caller
-from calls import kill, reexec, restart, upgrade
+from calls import death, reexec, restart, upgrade
 from clients import ask, connect, wait_served
 from guest import sh, test, wait_for, write_file
 from modem import Line, Modem
 from server import APPLY, BEGAN, ENDED, RESUMED, Journal, apply, locks, pid, port, serving, show
 from stream import Stream
 
-BOTH = (restart, kill(signal.SIGKILL))
+BOTH = (restart, death(signal.SIGKILL))
 # A new process does not begin before this file is there.
 MAY_BEGIN = "/run/modemd-may-begin"
 WAITS = f"[Service]\nExecStartPre=/bin/sh -c 'until [ -e {MAY_BEGIN} ]; do sleep 0.05; done'\n"

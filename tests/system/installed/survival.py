@@ -26,21 +26,29 @@ def assert_listening():
     assert show("modem.socket", "Result") == "success"
 
 
-def check_death(sign, times):
+def check_death(sign, times=6):
     """modemd dies of a signal so often, each time with a client on the line."""
     modem = Modem()
-    for instance in BOTH:
-        with serving(port(devices=[modem.device], allow=["localhost"], instance=instance)):
+    with serving(port(devices=[modem.device], allow=["localhost"])):
+        with connect() as client:
             for _ in range(times):
-                with wait_for("line", on_line) as client:
-                    kill(modem, sign)
-                    assert is_over(client)
-            wait_served()
-            assert_listening()
+                assert "OK" in ask(client)
+                kill(sign)
+            assert "OK" in ask(client)
+        wait_served()
+        assert_listening()
+    with serving(port(devices=[modem.device], allow=["localhost"], instance="per-connection")):
+        for _ in range(times):
+            with wait_for("line", on_line) as client:
+                kill(sign)
+                modem.end_exclusive_mode()
+                assert is_over(client)
+        wait_served()
+        assert_listening()
 
 
-def kill(modem, sign):
-    """Kills the one modemd there is, which has the modem."""
+def kill(sign):
+    """Kills the one modemd there is."""
     (victim,) = service_pids()
 
     def is_dead():
@@ -52,7 +60,6 @@ def kill(modem, sign):
 
     # Rust's runtime has a look at the first SIGSEGV, and lets the next kill.
     wait_for("death", is_dead)
-    modem.end_exclusive_mode()
 
 
 def on_line():
@@ -72,17 +79,17 @@ def is_over(client):
 
 
 @test
-def a_crash_costs_one_session_however_often_it_comes():
-    check_death(signal.SIGSEGV, 6)
+def a_crash_costs_no_session_of_the_shared_daemon_and_that_of_an_instance_however_often_it_comes():
+    check_death(signal.SIGSEGV)
 
 
 @test
-def being_killed_outright_costs_one_session_and_leaves_no_lock_in_the_way():
-    check_death(signal.SIGKILL, 6)
+def being_killed_outright_costs_no_session_of_the_shared_daemon_and_that_of_an_instance():
+    check_death(signal.SIGKILL)
 
 
 @test
-def a_daemon_that_hangs_is_replaced():
+def a_daemon_that_hangs_is_replaced_and_its_session_goes_on():
     modem = Modem()
     quick = "[Service]\nWatchdogSec=1s\nTimeoutAbortSec=1s\n"
     with serving(port(devices=[modem.device], allow=["localhost"]), service=quick):
@@ -91,7 +98,7 @@ def a_daemon_that_hangs_is_replaced():
             before = pid()
             os.kill(before, signal.SIGSTOP)
             wait_for("another process", lambda: pid() not in (0, before))
-            modem.end_exclusive_mode()
+            assert "OK" in ask(client)
         wait_served()
         assert_listening()
 
