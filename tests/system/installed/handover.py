@@ -12,7 +12,7 @@ from calls import death, reexec, restart, upgrade
 from clients import ask, connect, wait_served
 from guest import sh, test, wait_for, write_file
 from modem import Line, Modem
-from server import APPLY, BEGAN, ENDED, RESUMED, Journal, apply, locks, pid, port, serving, show
+from server import BEGAN, ENDED, Journal, apply, locks, pid, port, serving, show
 from stream import Stream
 
 BOTH = (restart, death(signal.SIGKILL))
