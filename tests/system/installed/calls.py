@@ -43,7 +43,7 @@ def death(sign):
             # Then it is the watchdog who kills.
             os.kill(before, sign)
         else:
-            kill(sign)
+            kill(before, sign)
         wait_for("another process", lambda: pid() not in (0, before))
 
     return strike
@@ -146,19 +146,22 @@ def a_telnet_call_goes_on_over_restarts_changes_and_an_upgrade_and_no_octet_is_l
 def check_little_is_lost(protocol):
     with Call(protocol) as call:
         stream = Stream(call.caller, call.line)
+        told = 0
         for number, strike in enumerate(DEATHS, 1):
             stream.goes_on(1 << 20)
-            before = stream.lost()
+            lost_before, told_before = stream.lost(), told
             strike()
             stream.goes_on(1 << 20)
-            lost = stream.lost() - before
             resumed = call.resumed()
             assert len(resumed) == number, resumed
-            assert lost <= int(resumed[-1]["MODEMD_BYTES_LOST"]) <= MOST_LOST, (lost, resumed[-1])
+            # Of all deaths so far.
+            told = int(resumed[-1]["MODEMD_BYTES_LOST"])
+            lost = stream.lost() - lost_before
+            assert lost <= told - told_before <= MOST_LOST, (lost, told - told_before, resumed[-1])
         stream.ends()
         print(f"  {stream.lost()} octets lost in {len(DEATHS)} deaths, amid {stream.to_line.sent} to the line "
               f"and {stream.to_client.sent} to the client")
-        call.ends()
+        assert call.ends()["MODEMD_BYTES_LOST"] == str(told)
 
 
 @test

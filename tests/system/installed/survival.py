@@ -33,24 +33,21 @@ def check_death(sign, times=6):
         with connect() as client:
             for _ in range(times):
                 assert "OK" in ask(client)
-                kill(sign)
+                kill(*service_pids(), sign)
             assert "OK" in ask(client)
         wait_served()
         assert_listening()
     with serving(port(devices=[modem.device], allow=["localhost"], instance="per-connection")):
         for _ in range(times):
             with wait_for("line", on_line) as client:
-                kill(sign)
+                kill(*service_pids(), sign)
                 modem.end_exclusive_mode()
                 assert is_over(client)
         wait_served()
         assert_listening()
 
 
-def kill(sign):
-    """Kills the one modemd there is."""
-    (victim,) = service_pids()
-
+def kill(victim, sign):
     def is_dead():
         try:
             os.kill(victim, sign)
