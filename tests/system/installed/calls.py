@@ -203,7 +203,9 @@ class Transfer:
         self.passed, self.limit = 0, 0
         # One second, not ten, until something that was lost is asked for again.
         self.receiver = Program("sh", "-c", "cd /tmp/received && exec rz --binary --quiet --timeout 10")
-        self.sender = Program("sz", "--binary", "--quiet", "--timeout", "10", self.file)
+        # rz gives up if much is still on the way when it asks; a modem's line holds little, a TCP connection more.
+        self.sender = Program("sz", "--binary", "--quiet", "--timeout", "10", "--windowsize", "32768", self.file)
+        self.programs = (self.sender, self.receiver)
         for pump in (
             (self.from_sender, caller.send),
             (line.receive, self.to_receiver),
@@ -221,6 +223,10 @@ class Transfer:
             # One end has closed.
             pass
 
+    def is_over(self):
+        """Whether one of them has ended, be it because all is done."""
+        return any(program.process.poll() is not None for program in self.programs)
+
     def from_sender(self):
         data = self.sender.receive()
         while self.passed > self.limit:
@@ -234,12 +240,16 @@ class Transfer:
     def goes_on(self):
         """Waits until half of the next step has passed."""
         self.limit += self.STEP
-        wait_for("more of the file", lambda: self.passed > self.limit - self.STEP // 2)
-        assert self.receiver.process.poll() is None, "the transfer is over already"
+
+        def has_passed():
+            assert not self.is_over(), [program.process.poll() for program in self.programs]
+            return self.passed > self.limit - self.STEP // 2
+
+        wait_for("more of the file", has_passed)
 
     def ends(self):
         self.limit = float("inf")
-        for program in (self.sender, self.receiver):
+        for program in self.programs:
             assert program.process.wait(PATIENCE) == 0, program.process.args
         sh(f"cmp {self.file} /tmp/received/file.bin")
 

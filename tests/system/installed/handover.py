@@ -5,8 +5,10 @@ import errno
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 
+import foreign
 from caller import COM_PORT, DO, DONT, ECHO, IAC, SB, SE, WONT, TelnetCaller, caller
 from calls import death, reexec, restart, upgrade
 from clients import ask, connect, wait_served
@@ -261,6 +263,28 @@ def what_the_line_has_not_taken_and_the_client_has_not_read_is_kept():
                     stream.ends()
                     # No read was in flight.
                     assert stream.lost() == 0, stream.lost()
+
+
+@test
+def what_cannot_be_read_in_the_store_is_released_and_thrown_away():
+    line = Line()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(foreign.LISTENER)
+        listener.listen()
+        os.chmod(foreign.LISTENER, 0o666)
+        stores = f"[Service]\nNotifyAccess=all\nExecStartPost=/usr/bin/python3 /share/foreign.py {line.device}\n"
+        with serving(line_port(line), service=stores):
+            sh("systemctl start modem.service")
+            wait_for("things in the store", lambda: show("modem.service", "NFileDescriptorStore") == "4")
+            os.unlink(foreign.LISTENER)
+            client = listener.accept()[0]
+            journal = Journal()
+            restart()
+            assert client.recv(1) == b""
+            assert journal.wait(ENDED)["MODEMD_REASON"] == "unreadable"
+            wait_for("empty store", lambda: show("modem.service", "NFileDescriptorStore") == "0")
+            with on_line(line) as client:
+                assert_call_goes_on(client, line)
 
 
 @test
