@@ -1,5 +1,6 @@
 """What goes wrong, and the next client who is served all the same."""
 
+import contextlib
 import os
 import select
 import signal
@@ -8,8 +9,8 @@ import time
 
 from clients import Load, ask, connect, wait_served
 from guest import sh, test, wait_for
-from modem import Modem
-from server import pid, port, serving, show
+from modem import Line, Modem
+from server import locks, pid, port, serving, show
 
 BOTH = ("shared", "per-connection")
 BURST = 10_000
@@ -114,6 +115,45 @@ def restarting_under_load_refuses_nobody():
         assert len(processes) == 10, processes
         wait_served()
         assert_listening()
+
+
+@test
+def dying_under_load_leaves_no_client_hanging_and_nothing_behind():
+    modems = [Modem() for _ in range(3)]
+    with serving(port(devices=[modem.device for modem in modems], allow=["localhost"], busy="wait")):
+        with Load(8) as load:
+            for _ in range(10):
+                load.goes_on(8)
+                before = pid()
+                kill(before, signal.SIGKILL)
+                wait_for("another process", lambda before=before: pid() not in (0, before))
+        assert load.wrong == [], load.wrong
+        wait_served()
+        assert_listening()
+
+
+@test
+def a_hundred_calls_at_once_go_on():
+    lines = [Line() for _ in range(100)]
+    with serving(port(devices=[line.device for line in lines], allow=["localhost"])):
+        with contextlib.ExitStack() as stack:
+            calls = []
+            for line in lines:
+                client = stack.enter_context(connect())
+                client.sendall(b"hello")
+                assert line.hear(5) == b"hello"
+                calls.append((client, line))
+            before = show("modem.service", "NFileDescriptorStore")
+            for end in (lambda: sh("systemctl restart modem.service"), lambda: kill(pid(), signal.SIGKILL)):
+                end()
+                for client, line in calls:
+                    client.sendall(b"there?")
+                    line.send(b"here!")
+                for client, line in calls:
+                    assert line.hear(6) == b"there?"
+                    assert client.recv(5) == b"here!"
+            assert show("modem.service", "NFileDescriptorStore") == before != "0"
+        wait_for("end of the sessions", lambda: locks() == [])
 
 
 def burst(count):
