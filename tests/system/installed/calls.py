@@ -146,12 +146,13 @@ def a_telnet_call_goes_on_over_restarts_changes_and_an_upgrade_and_no_octet_is_l
 def check_little_is_lost(protocol):
     with Call(protocol) as call:
         stream = Stream(call.caller, call.line)
+        part = BULK // (2 * len(DEATHS))
         told = 0
         for number, strike in enumerate(DEATHS, 1):
-            stream.goes_on(1 << 20)
+            stream.goes_on(part)
             lost_before, told_before = stream.lost(), told
             strike()
-            stream.goes_on(1 << 20)
+            stream.goes_on(part)
             resumed = call.resumed()
             assert len(resumed) == number, resumed
             # Of all deaths so far.
