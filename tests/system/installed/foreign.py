@@ -27,7 +27,7 @@ def main():
     ledger = os.memfd_create("ledger")
     os.write(ledger, b"in another language")
     keep("session@0123456789abcdef", client.fileno(), line, ledger)
-    keep("something", os.open("/dev/null", os.O_RDONLY))
+    keep("guard@0123456789abcdef", os.open("/dev/null", os.O_RDONLY))
 
 
 if __name__ == "__main__":

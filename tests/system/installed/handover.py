@@ -306,7 +306,8 @@ def who_waits_keeps_the_place_over_a_restart_and_a_death():
             for number, (name, who) in enumerate(zip(names, waiting)):
                 assert line.hear(len(name)) == name
                 if protocol == "telnet":
-                    assert who.hear(b"\n") == b"You have a modem now.\r\n"
+                    told = who.hear(b"\n")
+                    assert told == b"You have a modem now.\r\n", (name, told)
                     who.agree()
                 assert_call_goes_on(who, line)
                 if protocol == "telnet":
