@@ -6,7 +6,7 @@ import pwd
 from clients import FRIEND, ask, connect, is_refused
 from guest import sh, test
 from modem import Modem
-from server import Journal, configure, failed, loaded, pid, port, show, stop
+from server import BEGAN, ENDED, Journal, configure, failed, loaded, pid, port, show, stop
 
 DEB, RPM = "/share/package.deb", "/share/package.rpm"
 
@@ -52,12 +52,12 @@ def two_commands_after_the_installation_a_client_on_another_machine_has_the_mode
     assert "2006" in sockets and "modem.service" in sockets, sockets
     assert sh(f"ps -o user:20=,group:20= -p {pid()}").split() == ["modemd", "dialout"]
 
-    began = journal.wait("MODEMD_PORT=modem", "MESSAGE_ID=16275e76514d4ea08a22402c5bd02b12")
+    began = journal.wait("MODEMD_PORT=modem", BEGAN)
     assert began["MODEMD_CLIENT"] == client_name, began
     assert began["MODEMD_LINE"] == modem.device, began
     assert began["_SYSTEMD_UNIT"] == "modem.service", began
     client.close()
-    ended = journal.wait("MODEMD_PORT=modem", "MESSAGE_ID=c3f159d65dd7491ab32eb5cc9c04cd71")
+    ended = journal.wait("MODEMD_PORT=modem", ENDED)
     assert ended["MODEMD_SESSION"] == began["MODEMD_SESSION"], (began, ended)
     assert ended["MODEMD_REASON"] == "client-closed", ended
     assert (ended["MODEMD_BYTES_TO_LINE"], ended["MODEMD_BYTES_TO_CLIENT"]) == ("4", "17"), ended

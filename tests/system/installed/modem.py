@@ -1,30 +1,60 @@
-"""A modem, as far as a client can tell."""
+"""A line, and a modem on it, as far as a client can tell."""
 
 import fcntl
 import grp
 import os
 import pty
+import select
 import termios
 import threading
 import tty
 
+from guest import PATIENCE
 
-class Modem:
-    """Answers AT commands at the other end of a pseudo terminal, which belongs to whom a serial port does."""
 
-    def __init__(self, name="a modem"):
-        self.name = name
+class Line:
+    """The far end of a pseudo terminal, which belongs to whom a serial port does."""
+
+    def __init__(self):
         # Kept open: reading fails while nobody has the other side.
         self.fd, self.line = pty.openpty()
         tty.setraw(self.line)
         self.device = os.ttyname(self.line)
         os.chown(self.device, 0, grp.getgrnam("dialout").gr_gid)
         os.chmod(self.device, 0o660)
-        threading.Thread(target=self.answer, daemon=True).start()
+
+    def send(self, data):
+        while data:
+            data = data[os.write(self.fd, data) :]
+
+    def receive(self, limit=PATIENCE):
+        """What comes next; nothing, if nothing comes in time."""
+        return os.read(self.fd, 65536) if select.select([self.fd], [], [], limit)[0] else b""
+
+    def hear(self, count):
+        """The next so many octets; fewer, if they do not come in time."""
+        heard = b""
+        while len(heard) < count and (more := self.receive()):
+            heard += more
+        return heard
 
     def end_exclusive_mode(self):
         """What a serial line does when its last user is gone; a pseudo terminal keeps it (TIOCEXCL)."""
         fcntl.ioctl(self.line, termios.TIOCNXCL)
+
+    def vanish(self):
+        """As if unplugged."""
+        os.close(self.line)
+        os.close(self.fd)
+
+
+class Modem(Line):
+    """Answers AT commands."""
+
+    def __init__(self, name="a modem"):
+        super().__init__()
+        self.name = name
+        threading.Thread(target=self.answer, daemon=True).start()
 
     def answer(self):
         command = b""

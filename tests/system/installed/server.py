@@ -12,6 +12,10 @@ from guest import sh, wait_for, write_file
 CONFIGURATION = "/etc/modemd/modemd.toml"
 # What the documentation says to type after a change of the file.
 APPLY = "systemctl daemon-reload && systemctl restart modem.socket"
+# What the journal says of a session.
+BEGAN = "MESSAGE_ID=16275e76514d4ea08a22402c5bd02b12"
+ENDED = "MESSAGE_ID=c3f159d65dd7491ab32eb5cc9c04cd71"
+RESUMED = "MESSAGE_ID=4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5"
 OURS = "'modem*.socket' 'modem*.service'"
 
 
@@ -42,7 +46,7 @@ def drop_in(unit, text):
 def serving(*ports, **drop_ins):
     """Serves these ports until the block ends, with drop-ins for `socket`, `service` or `instance`.
 
-    Then everything must be as if nothing had been: nothing failed, nothing locked.
+    Then everything must be as if nothing had been: nothing failed, locked or kept in store.
     """
     units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service"}
     try:
@@ -52,6 +56,7 @@ def serving(*ports, **drop_ins):
         yield
         assert failed() == "", sh("systemctl status --no-pager --failed", check=False)
         wait_for("end of the sessions", lambda: locks() == [])
+        wait_for("end of what is kept of them", lambda: show("modem.service", "NFileDescriptorStore") == "0")
     finally:
         stop()
         for folder in glob.glob("/etc/systemd/system/modem*.d"):

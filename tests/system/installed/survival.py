@@ -1,5 +1,6 @@
 """What goes wrong, and the next client who is served all the same."""
 
+import contextlib
 import os
 import select
 import signal
@@ -8,8 +9,8 @@ import time
 
 from clients import Load, ask, connect, wait_served
 from guest import sh, test, wait_for
-from modem import Modem
-from server import pid, port, serving, show
+from modem import Line, Modem
+from server import locks, pid, port, serving, show
 
 BOTH = ("shared", "per-connection")
 BURST = 10_000
@@ -26,23 +27,28 @@ def assert_listening():
     assert show("modem.socket", "Result") == "success"
 
 
-def check_death(sign, times):
+def check_death(sign, times=6):
     """modemd dies of a signal so often, each time with a client on the line."""
     modem = Modem()
-    for instance in BOTH:
-        with serving(port(devices=[modem.device], allow=["localhost"], instance=instance)):
+    with serving(port(devices=[modem.device], allow=["localhost"])):
+        with connect() as client:
             for _ in range(times):
-                with wait_for("line", on_line) as client:
-                    kill(modem, sign)
-                    assert is_over(client)
-            wait_served()
-            assert_listening()
+                assert "OK" in ask(client)
+                kill(*service_pids(), sign)
+            assert "OK" in ask(client)
+        wait_served()
+        assert_listening()
+    with serving(port(devices=[modem.device], allow=["localhost"], instance="per-connection")):
+        for _ in range(times):
+            with wait_for("line", on_line) as client:
+                kill(*service_pids(), sign)
+                modem.end_exclusive_mode()
+                assert is_over(client)
+        wait_served()
+        assert_listening()
 
 
-def kill(modem, sign):
-    """Kills the one modemd there is, which has the modem."""
-    (victim,) = service_pids()
-
+def kill(victim, sign):
     def is_dead():
         try:
             os.kill(victim, sign)
@@ -52,7 +58,6 @@ def kill(modem, sign):
 
     # Rust's runtime has a look at the first SIGSEGV, and lets the next kill.
     wait_for("death", is_dead)
-    modem.end_exclusive_mode()
 
 
 def on_line():
@@ -72,17 +77,17 @@ def is_over(client):
 
 
 @test
-def a_crash_costs_one_session_however_often_it_comes():
-    check_death(signal.SIGSEGV, 6)
+def a_crash_costs_no_session_of_the_shared_daemon_and_that_of_an_instance_however_often_it_comes():
+    check_death(signal.SIGSEGV)
 
 
 @test
-def being_killed_outright_costs_one_session_and_leaves_no_lock_in_the_way():
-    check_death(signal.SIGKILL, 6)
+def being_killed_outright_costs_no_session_of_the_shared_daemon_and_that_of_an_instance():
+    check_death(signal.SIGKILL)
 
 
 @test
-def a_daemon_that_hangs_is_replaced():
+def a_daemon_that_hangs_is_replaced_and_its_session_goes_on():
     modem = Modem()
     quick = "[Service]\nWatchdogSec=1s\nTimeoutAbortSec=1s\n"
     with serving(port(devices=[modem.device], allow=["localhost"]), service=quick):
@@ -91,7 +96,7 @@ def a_daemon_that_hangs_is_replaced():
             before = pid()
             os.kill(before, signal.SIGSTOP)
             wait_for("another process", lambda: pid() not in (0, before))
-            modem.end_exclusive_mode()
+            assert "OK" in ask(client)
         wait_served()
         assert_listening()
 
@@ -110,6 +115,45 @@ def restarting_under_load_refuses_nobody():
         assert len(processes) == 10, processes
         wait_served()
         assert_listening()
+
+
+@test
+def dying_under_load_leaves_no_client_hanging_and_nothing_behind():
+    modems = [Modem() for _ in range(3)]
+    with serving(port(devices=[modem.device for modem in modems], allow=["localhost"], busy="wait")):
+        with Load(8) as load:
+            for _ in range(10):
+                load.goes_on(8)
+                before = pid()
+                kill(before, signal.SIGKILL)
+                wait_for("another process", lambda before=before: pid() not in (0, before))
+        assert load.wrong == [], load.wrong
+        wait_served()
+        assert_listening()
+
+
+@test
+def a_hundred_calls_at_once_go_on():
+    lines = [Line() for _ in range(100)]
+    with serving(port(devices=[line.device for line in lines], allow=["localhost"])):
+        with contextlib.ExitStack() as stack:
+            calls = []
+            for line in lines:
+                client = stack.enter_context(connect())
+                client.sendall(b"hello")
+                assert line.hear(5) == b"hello"
+                calls.append((client, line))
+            before = show("modem.service", "NFileDescriptorStore")
+            for end in (lambda: sh("systemctl restart modem.service"), lambda: kill(pid(), signal.SIGKILL)):
+                end()
+                for client, line in calls:
+                    client.sendall(b"there?")
+                    line.send(b"here!")
+                for client, line in calls:
+                    assert line.hear(6) == b"there?"
+                    assert client.recv(5) == b"here!"
+            assert show("modem.service", "NFileDescriptorStore") == before != "0"
+        wait_for("end of the sessions", lambda: locks() == [])
 
 
 def burst(count):
