@@ -6,13 +6,15 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 use ::modemd::journal;
+use nix::sys::signal::Signal;
 
 use crate::privileges::connection;
 use crate::stage::Stage;
 use crate::support::{
-    Modem, PATIENCE, Running, Scratch, connect, have, modemd, read_all, read_until, reset, share,
-    wait_for, wait_until,
+    Modem, PATIENCE, Running, Scratch, assert_talks, connect, have, modemd, read_all, read_until,
+    reset, share, wait_for, wait_until,
 };
+use crate::systemd::{Service, TO_LINE, TURN, VERSION};
 
 /// systemd's journald, without systemd, on a stage of its own.
 struct Journal {
@@ -59,11 +61,16 @@ impl Journal {
 
     /// A service whose stderr is the journal, as systemd would start it.
     fn service(&self, command: &Command) -> Running {
+        Running::start(self.unit(command))
+    }
+
+    /// How to start that.
+    fn unit(&self, command: &Command) -> Command {
         let stream = r#"JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$0" "$@""#;
         let mut service = Command::new("systemd-cat");
         service.args(["sh", "-c", stream]);
         service.arg(command.get_program()).args(command.get_args());
-        Running::start(self.here(&service))
+        self.here(&service)
     }
 
     fn journalctl(&self, arguments: &[&str]) -> String {
@@ -113,6 +120,77 @@ fn shared(modem: &Modem, scratch: &Scratch, more: &[&str]) -> Command {
 fn address(entry: &Entry) -> std::net::SocketAddr {
     let (_, address) = entry["MESSAGE"].rsplit_once(' ').unwrap();
     address.parse().unwrap()
+}
+
+#[test]
+fn a_session_is_one_and_the_same_in_the_journal_over_all_processes() {
+    let Some(journal) = Journal::start() else {
+        return;
+    };
+    let modem = Modem::new();
+    let ports = crate::systemd::port("modem", &[&modem], "");
+    let mut service = Service::staged(&["modem"], &ports, |program| journal.unit(&program));
+    let mut client = service.connect();
+    assert_talks(&mut client, &modem);
+    let began = journal.entry(" is on ");
+    let session = &began["MODEMD_SESSION"];
+    let client_name = &client.local_addr().unwrap().to_string();
+    let always = [
+        ("MODEMD_PORT", "modem"),
+        ("MODEMD_LINE", modem.device_name()),
+        ("MODEMD_CLIENT", client_name),
+        ("MODEMD_SESSION", session),
+    ];
+    let of_it = |text: &str, id: &str, more: &[(&str, &str)]| {
+        let entry = journal.entry(text);
+        assert_has(&entry, &[("MESSAGE_ID", id)]);
+        assert_has(&entry, &always);
+        assert_has(&entry, more);
+    };
+    assert_eq!(service.keeps(1), format!("session@{session}"));
+    service.rests();
+    service.restart(Signal::SIGUSR1);
+    let resumed = journal::SESSION_RESUMED;
+    let none_lost = [("MODEMD_BYTES_LOST", "0")];
+    of_it(" after a restart", resumed, &none_lost);
+
+    let crash = |service: &mut Service| {
+        service.rests();
+        let ledger = service.ledger(&service.keeps(1));
+        service.end(Signal::SIGKILL);
+        ledger.set_number(TURN, TO_LINE | 7 << 8);
+        service.begin();
+    };
+    crash(&mut service);
+    let seven_lost = [("MODEMD_BYTES_LOST", "7")];
+    of_it("; up to 7 bytes", resumed, &seven_lost);
+    crash(&mut service);
+    let dropped = [
+        ("MODEMD_REASON", "crashed"),
+        ("MODEMD_BYTES_TO_LINE", "4"),
+        ("MODEMD_BYTES_TO_CLIENT", "4"),
+        ("MODEMD_BYTES_LOST", "14"),
+    ];
+    of_it(" died twice in a row", journal::SESSION_ENDED, &dropped);
+    assert_eq!(read_all(&mut client), b"");
+    service.assert_empty();
+
+    let mut client = service.connect();
+    assert_talks(&mut client, &modem);
+    service.rests();
+    let ledger = service.ledger(&service.keeps(1));
+    service.end(Signal::SIGUSR1);
+    ledger.set_number(VERSION, 99);
+    service.begin();
+    assert_eq!(read_all(&mut client), b"");
+    let entry = journal.entry("of version 99");
+    let unreadable = [
+        ("MESSAGE_ID", journal::SESSION_ENDED),
+        ("MODEMD_REASON", "unreadable"),
+        ("MODEMD_LINE", modem.device_name()),
+    ];
+    assert_has(&entry, &unreadable);
+    service.assert_empty();
 }
 
 #[test]

@@ -393,12 +393,14 @@ pub(crate) struct Ledger(File);
 /// Numbers of a ledger, by their place.
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const TURN: u64 = 2;
-pub(crate) const BODY_CHOICE: u64 = 14;
+pub(crate) const CRASHES: u64 = 3;
+const BODY_CHOICE: u64 = 14;
 
 /// Kinds of turns.
-pub(crate) const WAITING: u64 = 0;
+const WAITING: u64 = 0;
 pub(crate) const TO_LINE: u64 = 2;
 pub(crate) const ACTING: u64 = 4;
+pub(crate) const TAKING_UP: u64 = 5;
 
 impl Ledger {
     /// All that is in it.

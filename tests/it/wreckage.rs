@@ -13,7 +13,7 @@ use nix::sys::signal::Signal::{SIGKILL, SIGUSR1};
 use nix::sys::stat::{SFlag, fstat};
 
 use crate::support::{Modem, assert_talks, locks_in, random, read_all, reset};
-use crate::systemd::{ACTING, Service, Stored, TO_LINE, TURN, VERSION, port};
+use crate::systemd::{ACTING, CRASHES, Service, Stored, TAKING_UP, TO_LINE, TURN, VERSION, port};
 
 /// Two calls on a port of two lines.
 struct Two {
@@ -93,6 +93,42 @@ fn a_call_that_crashes_the_service_twice_in_a_row_is_dropped() {
         two.service.begin();
         two.first_is_released(": modemd died twice in a row over it");
     }
+}
+
+#[test]
+fn a_call_that_cannot_be_taken_up_twice_in_a_row_is_dropped() {
+    let mut two = Two::new();
+    two.crash_in(TAKING_UP);
+    // The process before died there too.
+    let ledger = two.service.ledger(&two.names[0]);
+    ledger.set_number(CRASHES, TAKING_UP | 1 << 8);
+    two.service.begin();
+    two.first_is_released(": modemd died twice in a row over it");
+}
+
+#[test]
+fn a_client_that_waits_with_a_state_that_is_none_is_let_go() {
+    let modem = Modem::new();
+    let ports = port("modem", &[&modem], "busy = \"wait\"");
+    let mut service = Service::new(&["modem"], &ports);
+    let mut served = service.connect();
+    assert_talks(&mut served, &modem);
+    let [mut first, mut second] = [2, 3].map(|number| {
+        let client = service.connect();
+        service.keeps(number);
+        client
+    });
+    service.rests();
+    let names = service.sessions();
+    service.end(SIGUSR1);
+    service.ledger(&names[1]).set_number(VERSION, 99);
+    service.begin();
+    assert_eq!(read_all(&mut first), b"");
+    service.server().logged("its state is of version 99");
+    service.keeps(2);
+    assert_talks(&mut served, &modem);
+    reset(served);
+    assert_talks(&mut second, &modem);
 }
 
 #[test]
