@@ -31,6 +31,7 @@ mod stage;
 mod stop;
 mod support;
 mod survival;
+mod survival_crash;
 mod survival_ends;
 mod survival_locks;
 mod survival_queue;

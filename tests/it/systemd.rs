@@ -394,6 +394,9 @@ pub(crate) struct Ledger(File);
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const TURN: u64 = 2;
 pub(crate) const CRASHES: u64 = 3;
+pub(crate) const LOST: u64 = 4;
+pub(crate) const MOVED_TO_LINE: u64 = 5;
+pub(crate) const MOVED_TO_CLIENT: u64 = 6;
 const BODY_CHOICE: u64 = 14;
 
 /// Kinds of turns.
