@@ -16,6 +16,7 @@
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
 //! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
+//! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`control`] | `modemctl` |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
@@ -27,7 +28,9 @@
 //! [`relay`] reads it into the one buffer that all share and writes it to the line in the same turn;
 //! what the line does not take is kept, and nothing more is read from this client until it does.
 //! On a telnet port it goes through [`telnet`] in between; what [`com_port`] is asked there acts on
-//! the line in its place among the bytes.
+//! the line in its place among the bytes. At the end of each turn everything that another process needs
+//! to go on is in the session's [`ledger`], in memory; under systemd, that and the descriptors of client
+//! and line are kept for it in the [`store`], and the next process takes them up before it accepts.
 //!
 //! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`]) is sans-IO; nothing below [`session`] knows of
 //! systemd.

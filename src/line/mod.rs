@@ -2,6 +2,7 @@
 
 mod console;
 mod device;
+mod left;
 mod low_latency;
 mod settings;
 mod signals;
@@ -9,7 +10,6 @@ mod signals;
 mod tests;
 
 use std::fs::File;
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::claim::{Claim, Unavailable};
 use crate::com_port::{Counts, Setting, Signals, State, Uart};
 use crate::config::{Flow, LineSettings};
 use crate::watched::watch;
+pub use left::Memo;
 use settings::{InForce, Saved};
 use signals::Driven;
 
@@ -62,14 +63,6 @@ pub struct Found {
     settings: Saved,
     /// Whether `ASYNC_LOW_LATENCY` was on, or cannot be had.
     low_latency: bool,
-}
-
-/// What another process needs to go on with a line, beside its descriptor and what it was
-/// [`Found`] with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Memo {
-    asked: InForce,
-    driven: Driven,
 }
 
 /// The descriptor of a line; what [`AsyncFd`] and `nix` need of it.
@@ -115,91 +108,6 @@ impl Line {
         line.discard_received();
         line.discard_unsent();
         Ok(line)
-    }
-
-    /// Goes on with a line that another process has left.
-    ///
-    /// Must be called in a tokio runtime. Fails if it cannot be watched; that it is gone, the first
-    /// who reads from it learns.
-    pub fn resume(
-        file: File,
-        device: &Path,
-        found: Found,
-        memo: Memo,
-        claim: Claim,
-    ) -> std::io::Result<Line> {
-        let tty = Tty::from(file);
-        Ok(Line {
-            has_signals: signals::exist(&tty),
-            tty: watch(tty)?,
-            device: device.to_owned(),
-            found,
-            asked: memo.asked,
-            driven: memo.driven,
-            claim: Some(claim),
-        })
-    }
-
-    /// What there is of a line that another process has left, to hang up and to give it back: with the
-    /// settings that it was `found` with, or those that it has if nobody knows.
-    pub fn salvage(
-        file: File,
-        device: &Path,
-        found: Option<Found>,
-        claim: Claim,
-    ) -> std::io::Result<Line> {
-        let tty = Tty::from(file);
-        let found = match found {
-            Some(found) => found,
-            None => Found {
-                settings: Saved::of(&tty)?,
-                low_latency: true,
-            },
-        };
-        Ok(Line {
-            has_signals: signals::exist(&tty),
-            asked: settings::read(&tty)?,
-            tty: watch(tty)?,
-            device: device.to_owned(),
-            found,
-            driven: Driven::after_opening(),
-            claim: Some(claim),
-        })
-    }
-
-    /// Gets those of its lock files that could not be had so far, as [`Claim::take_over`].
-    pub fn take_over_locks(&mut self, lock_files: &[PathBuf]) -> Option<Unavailable> {
-        self.claim.as_mut()?.take_over(lock_files)
-    }
-
-    /// What another process needs to go on.
-    #[must_use]
-    pub fn memo(&self) -> Memo {
-        Memo {
-            asked: self.asked,
-            driven: self.driven,
-        }
-    }
-
-    /// The settings it was found with, which it will be given back.
-    #[must_use]
-    pub fn found(&self) -> &Found {
-        &self.found
-    }
-
-    /// The files that lock it.
-    pub fn locks(&self) -> impl Iterator<Item = &Path> {
-        self.claim.iter().flat_map(Claim::lock_files)
-    }
-
-    /// Leaves the line as it is to the next process, which gets its descriptor from somebody who
-    /// keeps it. Until then that is who holds it.
-    pub fn leave(self) {
-        // Not closed here, but with the process: `serialport` ends the exclusive mode of what it closes.
-        let mut line = ManuallyDrop::new(self);
-        if let Some(claim) = line.claim.take() {
-            claim.leave();
-        }
     }
 
     fn adopt(

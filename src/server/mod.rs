@@ -1,6 +1,9 @@
 //! The shared daemon: accepts clients on all ports and gives each a task, until it is told to stop
 //! or nobody has come for a while. Nothing that a client or a file does makes it leave.
 
+mod doors;
+mod signals;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,13 +12,9 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal as Number};
 use socket2::Socket;
-use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tracing::{debug, error, info, warn};
 
@@ -26,15 +25,13 @@ use crate::claim::LockDirectory;
 use crate::client::Client;
 use crate::config::{self, Config, Endpoint, Instance};
 use crate::journal;
-use crate::listen;
 use crate::notify;
 use crate::port::Port;
 use crate::session::{self, Farewell, Process, Revived};
 use crate::store::Store;
-use crate::watched::watch;
-
-/// How long to pause when accepting fails for want of descriptors or memory.
-const BREATHER: Duration = Duration::from_millis(250);
+use doors::Doors;
+use signals::Signals;
+pub use signals::{hold_signals, take_signals};
 
 /// How long sessions may take to end when the service stops: their own limits are shorter.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -89,42 +86,6 @@ impl Drop for Served {
         clients.count.set(clients.count.get() - 1);
         clients.changed.notify_one();
     }
-}
-
-/// What a service is told.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    /// `RestartKillSignal=` of `modem.service`: the next process is about to start.
-    hand_over: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        let signals = Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            hand_over: signal(SignalKind::user_defined1())?,
-        };
-        take_signals();
-        Ok(signals)
-    }
-}
-
-fn signals_of_systemd() -> SigSet {
-    SigSet::from_iter([Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1])
-}
-
-/// Holds back the signals that systemd sends, until [`take_signals`].
-pub fn hold_signals() {
-    let _ = signals_of_systemd().thread_block();
-}
-
-/// Lets in the signals that were held back: somebody listens for them.
-pub fn take_signals() {
-    let _ = signals_of_systemd().thread_unblock();
 }
 
 /// Serves `listeners` until `SIGTERM`, `SIGINT`, or long idleness, or leaves its sessions to the next
@@ -357,133 +318,4 @@ pub fn endpoints(config: &Config) -> Vec<(String, Endpoint)> {
     ports
         .flat_map(|port| port.listen.iter().map(|at| (port.name.clone(), at.clone())))
         .collect()
-}
-
-/// The listening sockets, each with the task that accepts from it.
-struct Doors {
-    open: Vec<Door>,
-}
-
-struct Door {
-    /// What it was bound to, where we did that ourselves.
-    bound: Option<(String, Endpoint)>,
-    task: JoinHandle<()>,
-}
-
-impl Doors {
-    fn new(server: &Rc<Server>, listeners: Vec<Listener>) -> io::Result<Doors> {
-        let mut doors = Doors { open: Vec::new() };
-        for listener in listeners {
-            doors.add(server, listener)?;
-        }
-        Ok(doors)
-    }
-
-    fn add(&mut self, server: &Rc<Server>, listener: Listener) -> io::Result<()> {
-        listener.socket.set_nonblocking(true)?;
-        if listener.bound.is_some() {
-            // Not when it was bound: whoever waits for this line can rely on us from now on.
-            announce(&listener);
-        }
-        let bound = listener.bound.map(|at| (listener.port.clone(), at));
-        let socket = watch(listener.socket)?;
-        let task = spawn_local(accept(Rc::clone(server), socket, listener.port));
-        self.open.push(Door { bound, task });
-        Ok(())
-    }
-
-    /// Opens what is new in the configuration and closes what it does not name any more; the
-    /// latter only if it has no mistake, which may hide what it names. Who comes through such a door
-    /// is refused, and the door is still there when the mistake is mended: what root bound, we could
-    /// not bind again.
-    async fn follow(&mut self, server: &Rc<Server>) {
-        let wanted = endpoints(&server.config.borrow());
-        let is_certain = server.config.borrow().problems.is_empty();
-        let is_unwanted = |door: &mut Door| {
-            let bound = door.bound.as_ref();
-            is_certain && bound.is_some_and(|bound| !wanted.contains(bound))
-        };
-        for door in self.open.extract_if(.., is_unwanted) {
-            door.task.abort();
-            // Its address may be wanted for another port, and is in use until the task is gone.
-            let _ = door.task.await;
-        }
-        for (port, endpoint) in &wanted {
-            let pair = (port.clone(), endpoint.clone());
-            if self
-                .open
-                .iter()
-                .any(|door| door.bound.as_ref() == Some(&pair))
-            {
-                continue;
-            }
-            let opened = listen::open(port, endpoint)
-                .map_err(|error| error.to_string())
-                .and_then(|listener| {
-                    self.add(server, listener)
-                        .map_err(|error| error.to_string())
-                });
-            if let Err(reason) = opened {
-                error!(MODEMD_PORT = port, "{port}: {reason}");
-            }
-        }
-    }
-}
-
-fn announce(listener: &Listener) {
-    let Listener { port, socket, .. } = listener;
-    if let Ok(address) = socket.local_addr() {
-        match (address.as_socket(), address.as_pathname()) {
-            (Some(address), _) => info!("{port}: listening on {address}"),
-            (None, Some(path)) => info!("{port}: listening on {}", path.display()),
-            (None, None) => {}
-        }
-    }
-}
-
-impl Drop for Doors {
-    fn drop(&mut self) {
-        for door in &self.open {
-            door.task.abort();
-        }
-    }
-}
-
-/// Accepts for ever.
-async fn accept(server: Rc<Server>, listener: AsyncFd<Socket>, port: String) {
-    let mut told = false;
-    loop {
-        // An error means that the runtime ends.
-        let Ok(mut ready) = listener.readable().await else {
-            return;
-        };
-        let Ok(accepted) = ready.try_io(|listener| listener.get_ref().accept()) else {
-            continue;
-        };
-        match accepted {
-            Ok((socket, _)) => {
-                told = false;
-                server.welcome(socket, &port);
-            }
-            Err(error) if is_about_resources(&error) => {
-                if !told {
-                    warn!(
-                        MESSAGE_ID = journal::NO_RESOURCES,
-                        MODEMD_PORT = port,
-                        "{port}: clients have to wait: {error}"
-                    );
-                    told = true;
-                }
-                sleep(BREATHER).await;
-            }
-            // Whoever it was left before we came (`accept(2)`).
-            Err(error) => debug!("{port}: nobody to accept: {error}"),
-        }
-    }
-}
-
-fn is_about_resources(error: &io::Error) -> bool {
-    [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM]
-        .iter()
-        .any(|&errno| error.raw_os_error() == Some(errno as i32))
 }
