@@ -22,7 +22,7 @@ const END: [u8; 3000] = [b'.'; 3000];
 /// Reads until the end has come, which belongs to what comes.
 fn read_to_mark(mut from: impl Read) -> Vec<u8> {
     let mut got = Vec::new();
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     while !got.ends_with(&END) {
         let count = from.read(&mut buffer).unwrap();
         assert!(count > 0, "end of file");
