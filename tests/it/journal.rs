@@ -9,12 +9,12 @@ use ::modemd::journal;
 use nix::sys::signal::Signal;
 
 use crate::privileges::connection;
+use crate::service::{Service, TO_LINE, TURN, VERSION};
 use crate::stage::Stage;
 use crate::support::{
     Modem, PATIENCE, Running, Scratch, assert_talks, connect, have, modemd, read_all, read_until,
     reset, share, wait_for, wait_until,
 };
-use crate::systemd::{Service, TO_LINE, TURN, VERSION};
 
 /// systemd's journald, without systemd, on a stage of its own.
 struct Journal {
@@ -128,7 +128,7 @@ fn a_session_is_one_and_the_same_in_the_journal_over_all_processes() {
         return;
     };
     let modem = Modem::new();
-    let ports = crate::systemd::port("modem", &[&modem], "");
+    let ports = crate::service::port("modem", &[&modem], "");
     let mut service = Service::staged(&["modem"], &ports, |program| journal.unit(&program));
     let mut client = service.connect();
     assert_talks(&mut client, &modem);

@@ -26,6 +26,7 @@ mod relay;
 mod reload;
 mod resources;
 mod served;
+mod service;
 mod settings;
 mod stage;
 mod stop;

@@ -8,11 +8,11 @@ use nix::sys::signal::Signal::{self, SIGKILL, SIGUSR1};
 
 use crate::com_port::{AGREES, COM_PORT, GREETING, IAC, OFFERS, SB, SE, comes, message};
 use crate::half_close::wait_for_half_close;
+use crate::service::{Service, port};
 use crate::support::{
     Modem, PATIENCE, assert_talks, random, read_all, read_exactly, read_until, reset, server_end,
     wait_until,
 };
-use crate::systemd::{Service, port};
 
 /// How a process ends that leaves its calls: told to, or not.
 pub(crate) const BOTH_WAYS: [Signal; 2] = [SIGUSR1, SIGKILL];

@@ -7,9 +7,9 @@ use std::thread;
 
 use nix::sys::signal::Signal::SIGKILL;
 
+use crate::service::{LOST, MOVED_TO_CLIENT, MOVED_TO_LINE, Service, port};
 use crate::support::{Modem, assert_talks, random, wait_until};
 use crate::survival::plain;
-use crate::systemd::{LOST, MOVED_TO_CLIENT, MOVED_TO_LINE, Service, port};
 
 const CRASHES: u64 = 5;
 

@@ -5,9 +5,10 @@ use std::net::TcpStream;
 
 use nix::sys::signal::Signal::{SIGTERM, SIGUSR1};
 
+use crate::service::{Service, port};
 use crate::support::{Modem, Running, Scratch, assert_talks, locks_in, modemd, reset, wait_until};
 use crate::survival::{BOTH_WAYS, plain};
-use crate::systemd::{Manager, Service, port};
+use crate::systemd::Manager;
 
 /// Whether a client gets the end without an error.
 fn hears_the_end(client: &mut TcpStream) -> bool {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal::{SIGKILL, SIGUSR1};
 
+use crate::service::{Service, port};
 use crate::support::{Modem, Sleeper, assert_talks, locks_in, read_all, reset, root, wait_until};
-use crate::systemd::{Service, port};
 
 /// A lock for the line of a modem, in the name of this process.
 fn lock(service: &Service, modem: &Modem, pid: u32) -> PathBuf {

@@ -7,9 +7,9 @@ use nix::sys::signal::Signal::SIGUSR1;
 
 use crate::access::connect_from;
 use crate::name_server::NameServer;
+use crate::service::{Service, port};
 use crate::support::{Modem, assert_talks, read_all, read_until, reset};
 use crate::survival::BOTH_WAYS;
-use crate::systemd::{Service, port};
 
 /// A client that says its name at once, and is known to be there.
 fn arrives(service: &Service, name: &str, number: usize) -> TcpStream {

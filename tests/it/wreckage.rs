@@ -12,8 +12,9 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal::{SIGKILL, SIGUSR1};
 use nix::sys::stat::{SFlag, fstat};
 
+use crate::service::{ACTING, CRASHES, Service, TAKING_UP, TO_LINE, TURN, VERSION, port};
 use crate::support::{Modem, assert_talks, locks_in, random, read_all, reset};
-use crate::systemd::{ACTING, CRASHES, Service, Stored, TAKING_UP, TO_LINE, TURN, VERSION, port};
+use crate::systemd::Stored;
 
 /// Two calls on a port of two lines.
 struct Two {
