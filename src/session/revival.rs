@@ -166,7 +166,7 @@ impl Remains {
         } = self;
         let (port, peer, stage) = match head {
             Some(head) => (head.port, Some(head.peer), Some(head.stage)),
-            None => (String::new(), None, None),
+            None => ("?".to_owned(), None, None),
         };
         let client = match (stored.client, peer) {
             (Some(socket), Some(peer)) => Some(Client::resume(socket, peer)?),
@@ -325,10 +325,11 @@ impl Wreck {
             kept,
             record,
         } = self;
+        // First: should this be what modemd dies of, the next process does not try it again.
+        drop(kept);
         let release = async {
-            match line {
-                Some(line) => release(line, Some(kept)).await,
-                None => drop(kept),
+            if let Some(line) = line {
+                release(line, None).await;
             }
             drop(record);
         };
