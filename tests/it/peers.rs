@@ -13,8 +13,10 @@ use std::process::{Command, Stdio};
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 
+use crate::service::Service;
 use crate::support::{
-    Modem, Running, Scratch, connect, have, modemd, read_until, root, skip, wait_until,
+    Modem, Running, Scratch, assert_talks, connect, have, modemd, read_until, root, skip,
+    wait_until,
 };
 use crate::terminal::{CU, KERMIT, MINICOM, PICOCOM, Peer, Program, words};
 
@@ -283,6 +285,39 @@ fn programs_take_over_the_locks_of_a_modemd_that_was_killed() {
         let mut peer = Peer::start(program, line.device());
         peer.says(program.has_it);
     }
+}
+
+/// These run as root, whom `TIOCEXCL` does not keep out.
+#[test]
+fn between_two_processes_of_ours_nobody_gets_the_line_of_a_call() {
+    let programs = [&MINICOM, &CU, &KERMIT, &PICOCOM];
+    if !programs.iter().all(|program| can_use(program)) {
+        return;
+    }
+    let line = Shared::new();
+    let mut service = Service::new(&["modem"], "");
+    service.scratch.file(
+        "modemd.toml",
+        format!(
+            "[server]\nuser = \"root\"\n[ports.modem]\nallow = [\"localhost\"]\ndevices = [{:?}]\n",
+            line.device()
+        ),
+    );
+    service.restart(Signal::SIGUSR1);
+    let mut client = service.connect();
+    assert_talks(&mut client, &line.modem);
+    service.end(Signal::SIGUSR1);
+    for program in programs {
+        let (status, said) = Peer::start(program, line.device()).ends();
+        assert!(said.contains(program.refuses), "{said}");
+        assert!(!status.success());
+    }
+    service.begin();
+    assert_talks(&mut client, &line.modem);
+    drop(client);
+    wait_until("the line to be free", || !line.locked());
+    // And then they do.
+    Peer::start(&MINICOM, line.device()).says(MINICOM.has_it);
 }
 
 /// Whether somebody without privileges can open a terminal.
