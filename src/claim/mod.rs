@@ -88,17 +88,12 @@ impl LockDirectory {
         names.iter().map(|name| self.path.join(name)).collect()
     }
 
-    /// Removes the locks that were left to a process that never came: those which name the first of
-    /// all processes and are ours by their owner, but for those that this process has taken over.
-    pub fn sweep(&self) {
-        let Ok(entries) = std::fs::read_dir(&self.path) else {
-            return;
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            if name.to_string_lossy().starts_with("LCK..") {
-                lock_file::remove_if_left(&entry.path());
-            }
+    /// Removes the locks of a line that were left to a process that never came: those which name the
+    /// first of all processes and are ours by their owner, but for those that this process has taken
+    /// over. Only to be asked for lines that no other service of ours shares: it may be about to come.
+    pub fn sweep(&self, device: &Path) {
+        for path in self.files_for(device) {
+            lock_file::remove_if_left(&path);
         }
     }
 

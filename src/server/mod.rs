@@ -204,7 +204,11 @@ impl Server {
                     .ok()
             })
             .collect();
-        locks.sweep();
+        for (_, port) in self.ports.borrow().values() {
+            for device in port.pool.devices() {
+                locks.sweep(device);
+            }
+        }
         revived.sort_by_key(Revived::since);
         for revived in revived {
             let port = match (self.find(revived.port()), &revived) {

@@ -28,15 +28,14 @@ fn a_lock_that_was_left_to_a_process_which_never_came_is_removed() {
     let (mut service, modem) = idle();
     service.end(SIGUSR1);
     let left = lock(&service, &modem, 1);
+    // Another service of ours may be about to take this one over.
     let of_another_line = service.scratch.file("LCK..ttyS99", "         1\n");
-    let no_lock = service.scratch.file("other", "         1\n");
     service.begin();
     assert!(!left.exists());
-    assert!(!of_another_line.exists());
-    assert!(no_lock.exists());
+    assert!(of_another_line.exists());
     service
         .server()
-        .logged_times("lock left to nobody, removed", 2);
+        .logged_times("lock left to nobody, removed", 1);
     assert_talks(&mut service.connect(), &modem);
 }
 
