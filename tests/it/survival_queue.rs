@@ -96,7 +96,9 @@ fn a_client_whose_name_is_being_looked_up_is_looked_up_anew() {
     let mut service = Service::staged(&["modem"], &ports, |program| {
         names.stage().command(&program)
     });
-    let to = service.connect().peer_addr().unwrap();
+    let mut nameless = service.connect();
+    let to = nameless.peer_addr().unwrap();
+    assert_eq!(read_all(&mut nameless), b"");
     for address in ["127.0.0.2", "127.0.0.3"] {
         names.ignores(address);
     }
