@@ -217,17 +217,7 @@ impl Server {
                     refuse(revived.port(), &reason);
                     continue;
                 }
-                // Nobody else gets a line of a port that has left the configuration.
-                (Err(_), _) => {
-                    let mut settings = config::Port::new(revived.port());
-                    settings.devices = vec![revived.device()];
-                    Rc::new(Port::new(
-                        &settings,
-                        Instance::Shared,
-                        Admission::Listed(settings.allow.clone()),
-                        Rc::clone(&locks),
-                    ))
-                }
+                (Err(_), _) => Rc::new(former_port(&revived, Rc::clone(&locks))),
             };
             let served = Served::new(self);
             spawn_local(async move {
@@ -305,6 +295,15 @@ impl Server {
             let Ok(()) = session::run(client, &port, &of.process(), nothing_left).await;
         });
     }
+}
+
+/// The port of a session that is not in the configuration any more, for as long as the session lasts.
+/// Nobody else gets in.
+fn former_port(revived: &Revived, locks: Rc<LockDirectory>) -> Port {
+    let mut settings = config::Port::new(revived.port());
+    settings.devices = vec![revived.device()];
+    let nobody = Admission::Listed(settings.allow.clone());
+    Port::new(&settings, Instance::Shared, nobody, locks)
 }
 
 fn refuse(port: &str, reason: &str) {
