@@ -30,7 +30,7 @@ pub(super) enum Stage {
     /// It waits for a line.
     Waits(Wait),
     /// It has one.
-    Serves(Service),
+    Serves(Beginning),
 }
 
 impl Stage {
@@ -54,7 +54,7 @@ pub(super) struct Wait {
 
 /// What a session with a line began with, and keeps whatever becomes of its port.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Service {
+pub(super) struct Beginning {
     pub(super) began: Duration,
     pub(super) device: PathBuf,
     pub(super) lock_files: Vec<PathBuf>,

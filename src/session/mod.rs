@@ -23,7 +23,7 @@ use crate::pool::Pool;
 use crate::port::Port;
 use crate::relay::{End, Relay};
 use crate::store::{self, Kept, Store};
-use deposit::{Deposit, Head, Service, Stage, uptime};
+use deposit::{Beginning, Deposit, Head, Stage, uptime};
 use queue::{Guest, get_line};
 use record::{Reason, Record};
 pub use revival::{Revived, revive};
@@ -148,7 +148,7 @@ async fn enter<E>(
     let head = || Head {
         port: port.name.clone(),
         peer: client.peer(),
-        stage: Stage::Serves(Service {
+        stage: Stage::Serves(Beginning {
             began: uptime(),
             device: line.device().to_owned(),
             lock_files: line.locks().map(ToOwned::to_owned).collect(),

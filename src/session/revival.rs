@@ -123,8 +123,8 @@ impl Remains {
         };
         let (session, kept) = (self.stored.session, self.kept);
         let client = Client::resume(socket, head.peer)?;
-        let (service, memo, line) = match (head.stage, self.memo, self.stored.line) {
-            (Stage::Serves(service), Some(memo), Some(line)) => (service, memo, line),
+        let (beginning, memo, line) = match (head.stage, self.memo, self.stored.line) {
+            (Stage::Serves(beginning), Some(memo), Some(line)) => (beginning, memo, line),
             (stage, ..) => {
                 ledger.end();
                 return Ok(Revived::Guest(Box::new(Guest {
@@ -136,19 +136,19 @@ impl Remains {
                 })));
             }
         };
-        let mut record = Record::new(session, &head.port, head.peer, &service.device);
-        record.began = since(service.began);
+        let mut record = Record::new(session, &head.port, head.peer, &beginning.device);
+        record.began = since(beginning.began);
         record.lost = ledger.lost();
         record.tell_resumption(self.left);
-        let mut claim = Claim::without_files(&service.device);
-        let missing = claim.take_over(&service.lock_files);
-        let line = Line::resume(line, &service.device, service.found, memo.line(), claim)?;
+        let mut claim = Claim::without_files(&beginning.device);
+        let missing = claim.take_over(&beginning.lock_files);
+        let line = Line::resume(line, &beginning.device, beginning.found, memo.line(), claim)?;
         Ok(Revived::Session(Box::new(Session {
             client,
             line,
-            lock_files: service.lock_files,
+            lock_files: beginning.lock_files,
             missing,
-            limits: service.limits,
+            limits: beginning.limits,
             memo,
             deposit: Deposit { kept, ledger },
             record,
@@ -174,12 +174,12 @@ impl Remains {
             (Some(socket), None) => Client::new(socket).ok(),
             (None, _) => None,
         };
-        let service = match stage {
-            Some(Stage::Serves(service)) => Some(service),
+        let beginning = match stage {
+            Some(Stage::Serves(beginning)) => Some(beginning),
             _ => None,
         };
-        let device = match (&service, &stored.line) {
-            (Some(service), _) => service.device.clone(),
+        let device = match (&beginning, &stored.line) {
+            (Some(beginning), _) => beginning.device.clone(),
             (None, Some(line)) => path_of(line),
             (None, None) => PathBuf::new(),
         };
@@ -187,8 +187,8 @@ impl Remains {
         let peer = peer.unwrap_or(Peer::Local { pid: None });
         let mut record = Record::new(stored.session, &port, peer, &device);
         record.reason = Some(reason);
-        if let Some(service) = &service {
-            record.began = since(service.began);
+        if let Some(beginning) = &beginning {
+            record.began = since(beginning.began);
         }
         if let Some(ledger) = &ledger {
             record.moved = Moved::counted(ledger);
@@ -196,9 +196,9 @@ impl Remains {
         }
         let line = stored.line.and_then(|line| {
             let mut claim = Claim::without_files(&device);
-            let found = if let Some(service) = service {
-                claim.take_over(&service.lock_files);
-                Some(service.found)
+            let found = if let Some(beginning) = beginning {
+                claim.take_over(&beginning.lock_files);
+                Some(beginning.found)
             } else {
                 claim.take_over(&locks.files_for(&device));
                 None
