@@ -9,8 +9,8 @@
 //! whoever takes a ledger up knows which session the process was busy with when it died, and how many
 //! octets of that one turn may be lost: what was read and written on in it is nowhere else.
 //!
-//! Records are text; there are two places for each, and one octet that says which of them is valid,
-//! so that a record is there as a whole or not at all. The octets that are kept for either side are
+//! Records are text; there are two places for each, and a number that says which of them is valid, so
+//! that a record is there as a whole or not at all. The octets that are kept for either side are
 //! in a ring, since there may be many of them at every turn.
 
 mod layout;
@@ -56,7 +56,7 @@ pub enum Turn {
 pub enum Left {
     /// In good order, by a process that was told to.
     HandedOver,
-    /// By a process that died meanwhile.
+    /// By a process that died while there was nothing to do for it.
     Waiting,
     /// By a process that died in this turn.
     In(Turn),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout};
 
 use super::direction::has_hung_up;
+use super::failure::Failure;
 use super::interpreter::{Interpreter, Order};
-use super::memo::Failure;
 use super::orders::ORDER_PATIENCE;
 use super::{Relay, client_lost};
 use crate::com_port::Uart as _;

@@ -1,10 +1,10 @@
 //! What another process needs to go on with a relay, and when it is written down.
 
-use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::direction::{Direction, TURN};
+use super::failure::Failure;
 use super::interpreter::{self, Interpreter, Order};
 use super::receipts::Receipts;
 use super::{End, Limits, Moved, Relay};
@@ -23,41 +23,6 @@ pub struct Memo {
     client_closed: bool,
     client_deaf: Option<Failure>,
     end: Option<End>,
-}
-
-/// An error of the system, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "i32", into = "i32")]
-pub struct Failure(Errno);
-
-impl From<i32> for Failure {
-    fn from(number: i32) -> Self {
-        Failure(Errno::from_raw(number))
-    }
-}
-
-impl From<Failure> for i32 {
-    fn from(failure: Failure) -> Self {
-        failure.0 as i32
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Failure::from(error.raw_os_error().unwrap_or(Errno::EIO as i32))
-    }
-}
-
-impl From<Errno> for Failure {
-    fn from(errno: Errno) -> Self {
-        Failure(errno)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::io::Error::from(self.0).fmt(f)
-    }
 }
 
 impl Memo {

@@ -13,6 +13,7 @@
 
 mod direction;
 mod ending;
+mod failure;
 mod interpreter;
 mod memo;
 mod orders;
@@ -22,7 +23,6 @@ use std::io;
 use std::pin::Pin;
 
 use nix::errno::Errno;
-use serde::{Deserialize, Serialize};
 use socket2::Socket;
 use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::io::{Interest, Ready};
@@ -35,14 +35,14 @@ use crate::ledger::{Ledger, Way};
 use crate::line::{Line, Tty};
 use direction::{Direction, Read, has_hung_up, read, rest};
 pub use ending::{End, Limits};
+pub use failure::Failure;
 use interpreter::{Interpreter, Order};
-use memo::Failure;
 pub use memo::Memo;
 use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
 
 /// What a port's clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// The line's bytes as they are.
     Raw,
