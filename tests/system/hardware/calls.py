@@ -41,9 +41,6 @@ DROP_INS = "/run/systemd/system/modem.service.d"
 HOLD = "/run/hold"
 
 
-# --- the service ----------------------------------------------------------------------------------
-
-
 def drop_in(name, text):
     os.makedirs(DROP_INS, exist_ok=True)
     write_file(f"{DROP_INS}/{name}.conf", f"[Service]\n{text}\n")
@@ -138,9 +135,6 @@ def killed_outright():
     kill(signal.SIGKILL)
 
 
-# --- a client in the journal ------------------------------------------------------------------------
-
-
 def told(client, field, *matches):
     """What the journal's messages about this client that match have in a field, if they have it."""
     host, number = client.address
@@ -156,9 +150,6 @@ def call(number=MODEM, kind=Client):
 def lost_at_most(client):
     """What the journal says of a call so far."""
     return int(told(client, "MODEMD_BYTES_LOST", RESUMED)[-1])
-
-
-# --- the line ---------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -216,9 +207,6 @@ def line_at_rest(path=LINE, other=OTHER):
         yield modem, settings(path)
 
 
-# --- restarts and crashes -----------------------------------------------------------------------------
-
-
 @test
 def a_call_goes_on_over_restarts_and_crashes_and_dtr_never_drops():
     with line_at_rest() as (modem, before), call() as client:
@@ -272,9 +260,6 @@ def to_stop_the_service_ends_a_call_also_one_that_was_taken_up():
             assert no_locks() and stored() == 0
             assert told(client, "MODEMD_REASON") == ["stopped"]
         expect_released(LINE, modem, before)
-
-
-# --- while nobody is there --------------------------------------------------------------------------------
 
 
 @test
@@ -381,9 +366,6 @@ def a_line_or_a_client_that_goes_while_nobody_is_there_is_released():
             with call(USB) as client:
                 talk(client, usb)
             wait_for("the line's release", no_locks)
-
-
-# --- hardware -----------------------------------------------------------------------------------------------
 
 
 @test
