@@ -1,0 +1,120 @@
+//! modemd beside its peers and the practical limit, in one run.
+//!
+//! `cargo bench --bench relay` measures everything, prints the tables, and writes `benches/RESULTS.md` and
+//! `benches/growth.svg`; with words, only the metrics that have one of them in their names, and nothing is
+//! written. `--rounds N` takes the median of so many instead of the usual number.
+//!
+//! The servers take turns in every round, each is started anew for each measurement, and every octet that
+//! arrives is checked. Run by `cargo test`, all of it is done once and briefly, to see that it works:
+//! nothing that is measured is asserted.
+
+mod aims;
+mod bulk;
+mod cold;
+mod connect;
+mod cost;
+mod echo;
+mod lines;
+mod many;
+mod metrics;
+mod minimal;
+mod modem;
+mod plot;
+mod results;
+mod server;
+mod stopped;
+mod stream;
+mod systemd;
+mod table;
+
+use std::process::ExitCode;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+use metrics::{Metric, metrics};
+use table::Table;
+
+/// How long a measurement lasts, and of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    /// To see something.
+    Full,
+    /// To see that it works.
+    Brief,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("minimal-loop", rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return match minimal::run(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("minimal loop: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let is_bench = arguments.iter().any(|argument| argument == "--bench");
+    let scale = if is_bench { Scale::Full } else { Scale::Brief };
+    let mut words = Vec::new();
+    let mut rounds = None;
+    let mut rest = arguments.into_iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--rounds" => rounds = rest.next().and_then(|number| number.parse().ok()),
+            option if option.starts_with("--") => {}
+            _ => words.push(argument),
+        }
+    }
+    raise_descriptor_limit();
+    let mut tables = Vec::new();
+    for metric in metrics(scale) {
+        if words.is_empty() || words.iter().any(|word| metric.key.contains(word)) {
+            let rounds = rounds.unwrap_or(metric.rounds);
+            tables.push((metric.key, measure(&metric, rounds)));
+            println!("{}", tables[tables.len() - 1].1.text());
+        }
+    }
+    if scale == Scale::Full {
+        println!("{}", aims::text(&tables));
+    }
+    if scale == Scale::Full
+        && words.is_empty()
+        && let Err(error) = results::write(&tables)
+    {
+        eprintln!("the results cannot be written: {error}");
+        return ExitCode::FAILURE;
+    }
+    // What others cannot do is a result; what we cannot is a fault.
+    let failed = tables.iter().any(|(_, table)| {
+        let mut failures = table.failures();
+        failures.any(|(kind, _)| !kind.is_peer())
+    });
+    ExitCode::from(u8::from(failed))
+}
+
+fn measure(metric: &Metric, rounds: usize) -> Table {
+    let mut table = Table::new(&metric.title, metric.kinds);
+    for round in 1..=rounds {
+        for &kind in metric.kinds {
+            if !kind.is_installed() || !metric.is_possible {
+                continue;
+            }
+            eprint!("\r\x1b[K{} {round}/{rounds}: {}", metric.key, kind.name());
+            let measured = (metric.measure)(kind);
+            if let Err(why) = &measured {
+                eprintln!("\r\x1b[K{}: {}: {why}", metric.key, kind.name());
+            }
+            table.add(kind, measured);
+        }
+    }
+    eprint!("\r\x1b[K");
+    table
+}
+
+/// A thousand sessions have their descriptors here, too.
+fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}

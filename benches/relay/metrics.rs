@@ -1,0 +1,137 @@
+//! What is measured, in the order of the tables.
+
+use std::time::Duration;
+
+use crate::Scale;
+use crate::bulk::{self, Ways};
+use crate::cold::{self, ACTIVATE, Accept};
+use crate::server::{Kind, is_installed};
+use crate::table::Figure;
+use crate::{connect, echo, lines, many, stopped};
+
+/// One table.
+pub(crate) struct Metric {
+    /// Its short name, for whoever wants to see only this one.
+    pub(crate) key: &'static str,
+    pub(crate) title: String,
+    pub(crate) kinds: &'static [Kind],
+    pub(crate) rounds: usize,
+    /// What it needs is installed.
+    pub(crate) is_possible: bool,
+    pub(crate) measure: Box<dyn Fn(Kind) -> Result<Vec<Figure>, String>>,
+}
+
+/// How many lines and sessions, for what grows with them.
+pub(crate) const MANY: [(usize, &str, &str); 4] = [
+    (1, "lines-1", "idle-1"),
+    (10, "lines-10", "idle-10"),
+    (100, "lines-100", "idle-100"),
+    (1000, "lines-1000", "idle-1000"),
+];
+
+const COLD: [Kind; 3] = [Kind::Minimal, Kind::Modemd, Kind::ModemdTelnet];
+
+pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
+    let is_full = scale == Scale::Full;
+    let time = move |milliseconds: u64| {
+        Duration::from_millis(if is_full { milliseconds } else { milliseconds.min(40) })
+    };
+    let count = move |full: usize, brief: usize| if is_full { full } else { brief };
+    let rounds = |full: usize| count(full, 1);
+    let mut all = Vec::new();
+    let mut add = |key, title: &str, kinds, rounds, measure| {
+        all.push(Metric {
+            key,
+            title: title.to_owned(),
+            kinds,
+            rounds,
+            is_possible: true,
+            measure,
+        });
+    };
+    for (key, title, ways) in [
+        ("bulk-from-modem", "Bulk, modem to client", Ways::FromModem),
+        ("bulk-to-modem", "Bulk, client to modem", Ways::ToModem),
+        ("bulk-both", "Bulk, both ways at once", Ways::Both),
+    ] {
+        let measure = move |kind| bulk::measure(kind, ways, time(1000));
+        add(key, title, &Kind::ALL[..], rounds(9), Box::new(measure) as _);
+    }
+    add(
+        "echo-alone",
+        "Round trip of one octet",
+        &Kind::ALL,
+        rounds(9),
+        Box::new(move |kind| echo::measure(kind, count(5000, 50))),
+    );
+    add(
+        "echo-beside",
+        "Round trip of one octet beside a transfer on another line",
+        &Kind::ALL,
+        rounds(9),
+        Box::new(move |kind| echo::beside_bulk(kind, time(1500))),
+    );
+    for (lines, key, _) in MANY {
+        let lines = lines.min(count(1000, 20));
+        let title = format!("{lines} lines, each with 720 pieces of 16 octets a second");
+        let measure = move |kind| lines::measure(kind, lines, time(2000));
+        // A process for each line is too much for any machine.
+        let kinds: &[Kind] = if lines > 100 { &FEW_PROCESSES } else { &Kind::ALL };
+        add(key, &title, kinds, rounds(5), Box::new(measure));
+    }
+    for (ports, _, key) in MANY {
+        let ports = ports.min(count(1000, 20));
+        let title = format!("Idle: {ports} ports, then a session on each");
+        let measure = move |kind| many::idle(kind, ports, time(2000));
+        add(key, &title, &Kind::ALL, rounds(3), Box::new(measure));
+    }
+    add(
+        "fresh",
+        "A fresh connection, and the line after it",
+        &Kind::ALL,
+        rounds(5),
+        Box::new(move |kind| connect::fresh(kind, count(100, 3))),
+    );
+    for (key, title, accept) in [
+        ("cold-listening", "Started by its first client (`Accept=no`)", Accept::No),
+        ("cold-connected", "Started for each client (`Accept=yes`)", Accept::Yes),
+    ] {
+        let measure = move |kind| cold::measure(kind, accept, count(10, 1));
+        add(key, title, &COLD, rounds(5), Box::new(measure) as _);
+    }
+    for (key, title, polite) in [
+        ("churn-polite", "Connect, talk, leave", true),
+        ("churn-rude", "Connect, talk, reset", false),
+    ] {
+        let measure = move |kind| connect::churn(kind, count(2000, 20), polite);
+        add(key, title, &Kind::ALL, 1, Box::new(measure) as _);
+    }
+    let sessions = count(1000, 20);
+    add(
+        "dropped",
+        &format!("{sessions} sessions dropped at once"),
+        &FEW_PROCESSES,
+        1,
+        Box::new(move |kind| many::dropped(kind, sessions)),
+    );
+    add(
+        "stopped",
+        "Stale octets for a client that has stopped reading",
+        &Kind::ALL,
+        rounds(3),
+        Box::new(move |kind| stopped::measure(kind, time(500))),
+    );
+    for metric in &mut all {
+        metric.is_possible = !metric.key.starts_with("cold") || is_installed(ACTIVATE);
+    }
+    all
+}
+
+const FEW_PROCESSES: [Kind; 6] = [
+    Kind::Minimal,
+    Kind::Modemd,
+    Kind::ModemdTelnet,
+    Kind::Ser2net,
+    Kind::Ser2netTuned,
+    Kind::Ser2netTelnet,
+];
