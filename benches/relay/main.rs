@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench relay` measures everything, prints the tables, and writes `benches/RESULTS.md` and
 //! `benches/growth.svg`; with words, only the metrics that have one of them in their names, and nothing is
-//! written. `--rounds N` takes the median of so many instead of the usual number.
+//! written. `--rounds N` takes the median of so many instead of the usual number, `--servers WORD,…` only
+//! the servers that have one of these in their names.
 //!
 //! The servers take turns in every round, each is started anew for each measurement, and every octet that
 //! arrives is checked. Run by `cargo test`, all of it is done once and briefly, to see that it works:
@@ -27,11 +28,13 @@ mod stream;
 mod systemd;
 mod table;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use metrics::{Metric, metrics};
+use server::Kind;
 use table::Table;
 
 /// How long a measurement lasts, and of how many.
@@ -57,11 +60,12 @@ fn main() -> ExitCode {
     let is_bench = arguments.iter().any(|argument| argument == "--bench");
     let scale = if is_bench { Scale::Full } else { Scale::Brief };
     let mut words = Vec::new();
-    let mut rounds = None;
+    let (mut rounds, mut servers) = (None, Vec::new());
     let mut rest = arguments.into_iter();
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--rounds" => rounds = rest.next().and_then(|number| number.parse().ok()),
+            "--servers" => servers = split(rest.next()),
             option if option.starts_with("--") => {}
             _ => words.push(argument),
         }
@@ -71,7 +75,7 @@ fn main() -> ExitCode {
     for metric in metrics(scale) {
         if words.is_empty() || words.iter().any(|word| metric.key.contains(word)) {
             let rounds = rounds.unwrap_or(metric.rounds);
-            tables.push((metric.key, measure(&metric, rounds)));
+            tables.push((metric.key, measure(&metric, &servers, rounds)));
             println!("{}", tables[tables.len() - 1].1.text());
         }
     }
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
     }
     if scale == Scale::Full
         && words.is_empty()
+        && servers.is_empty()
         && let Err(error) = results::write(&tables)
     {
         eprintln!("the results cannot be written: {error}");
@@ -93,23 +98,41 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
-fn measure(metric: &Metric, rounds: usize) -> Table {
-    let mut table = Table::new(&metric.title, metric.kinds);
+fn split(list: Option<String>) -> Vec<String> {
+    let list = list.unwrap_or_default();
+    list.split(',').map(str::to_owned).collect()
+}
+
+fn measure(metric: &Metric, servers: &[String], rounds: usize) -> Table {
+    let is_wanted = |kind: &Kind| {
+        servers.is_empty() || servers.iter().any(|word| kind.name().contains(word))
+    };
+    let kinds: Vec<Kind> = metric.kinds.iter().copied().filter(is_wanted).collect();
+    let mut table = Table::new(&metric.title, &kinds);
     for round in 1..=rounds {
-        for &kind in metric.kinds {
+        for &kind in &kinds {
             if !kind.is_installed() || !metric.is_possible {
                 continue;
             }
-            eprint!("\r\x1b[K{} {round}/{rounds}: {}", metric.key, kind.name());
+            let place = format!("{} {round}/{rounds}: {}", metric.key, kind.name());
+            show(&place);
             let measured = (metric.measure)(kind);
             if let Err(why) = &measured {
-                eprintln!("\r\x1b[K{}: {}: {why}", metric.key, kind.name());
+                show("");
+                eprintln!("{place}: {why}");
             }
             table.add(kind, measured);
         }
     }
-    eprint!("\r\x1b[K");
+    show("");
     table
+}
+
+/// What is being done now, on a terminal.
+fn show(what: &str) {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{what}");
+    }
 }
 
 /// A thousand sessions have their descriptors here, too.

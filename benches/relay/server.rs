@@ -33,13 +33,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const RAW: [Kind; 5] = [
-        Kind::Minimal,
-        Kind::Modemd,
-        Kind::Ser2net,
-        Kind::Ser2netTuned,
-        Kind::Socat,
-    ];
     pub(crate) const ALL: [Kind; 7] = [
         Kind::Minimal,
         Kind::Modemd,
