@@ -18,10 +18,6 @@ use tokio::time::timeout;
 
 use crate::watched::watch;
 
-/// How many octets may wait in the kernel for a client that does not read: enough to keep a fast
-/// transfer going, and less than a second of what a modem says. (Linux would take megabytes.)
-const UNSENT_LIMIT: u32 = 16 * 1024;
-
 /// How long a client that is told to go may take to hear why.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -114,17 +110,25 @@ impl Client {
     }
 
     /// Sets the socket up for a session: urgent data comes in its place among the rest, what is
-    /// written leaves at once, little waits for a client that does not read, and one that vanished
-    /// is noticed within `keepalive` (whole seconds, two at least); while something is
-    /// unacknowledged the relay looks after that.
-    pub fn prepare(&self, keepalive: Duration) -> io::Result<()> {
-        if let Peer::Local { .. } = self.peer {
-            return Ok(());
-        }
+    /// written leaves at once, no more than `max_unsent` octets wait for a client that does not read,
+    /// and one that vanished is noticed within `keepalive` (whole seconds, two at least); while
+    /// something is unacknowledged the relay looks after that.
+    pub fn prepare(&self, keepalive: Duration, max_unsent: u32) -> io::Result<()> {
         let socket = self.socket.get_ref();
+        let room = usize::try_from(max_unsent).unwrap_or(usize::MAX);
+        if let Peer::Local { .. } = self.peer {
+            // The kernel doubles this, and lets the last write go beyond it by half of that
+            // (`unix_stream_sendmsg()` in af_unix.c).
+            return socket.set_send_buffer_size(room / 3);
+        }
         socket.set_tcp_nodelay(true)?;
         socket.set_out_of_band_inline(true)?;
-        socket.set_tcp_notsent_lowat(UNSENT_LIMIT)?;
+        // For a client whose window is closed. Only a new segment is held against it
+        // (`tcp_sendmsg_locked()` in tcp.c): the last one may still grow, to 64 KiB at most.
+        socket.set_tcp_notsent_lowat(max_unsent)?;
+        // For a client whose machine does not answer: what was sent to it is kept, and that is up
+        // to `tcp_wmem`'s 4 MiB unless there is a size, of which the kernel makes the double.
+        socket.set_send_buffer_size(room)?;
         // A client that does not read is asked often enough whether it is there. Before Linux 6.15
         // the kernel's pauses between such probes grow to two minutes, and nothing can be done.
         let pause = (keepalive / 4).as_millis().clamp(RTO_MAX_MIN, RTO_MAX_MAX);

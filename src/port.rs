@@ -29,6 +29,8 @@ pub struct Port {
     pub limits: Limits,
     /// Within which time a client that vanished is noticed.
     pub keepalive: Duration,
+    /// How many octets may wait in the kernel for a client that does not read.
+    pub max_unsent: u32,
 }
 
 impl Port {
@@ -59,6 +61,7 @@ impl Port {
                 keepalive: settings.keepalive,
             },
             keepalive: settings.keepalive,
+            max_unsent: settings.max_unsent,
         }
     }
 }

@@ -116,6 +116,7 @@ fn port_settings(port: &Port) -> String {
         "keepalive = \"{}\"",
         display_duration(port.keepalive)
     ));
+    lines.push(format!("max_unsent = {}", port.max_unsent));
     lines.join("\n") + "\n"
 }
 

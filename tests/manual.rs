@@ -281,7 +281,8 @@ fn check_key(table: &str, Entry { term, text }: &Entry) {
         _ if table == "server" => format!("[{table}]\n"),
         _ => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\n"),
     };
-    let with = |value: &str| parse(&format!("{base}{key} = \"{value}\"\n"));
+    let quote = if term.ends_with("_number_") { "" } else { "\"" };
+    let with = |value: &str| parse(&format!("{base}{key} = {quote}{value}{quote}\n"));
     for value in values {
         assert_eq!(with(value).problems, [], "{term}: {value}");
     }
@@ -305,7 +306,6 @@ fn check_key(table: &str, Entry { term, text }: &Entry) {
         });
     }
     if term.ends_with("_number_") {
-        let with = |number: &str| parse(&format!("{base}{key} = {number}\n"));
         check_range(term, text, with, |least, most| {
             let number = |text: &str| text.parse::<u64>().unwrap();
             vec![

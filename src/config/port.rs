@@ -1,7 +1,7 @@
 //! `[ports.NAME]`
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     ("idle_timeout", r#"idle_timeout = "30min""#),
     ("linger", r#"linger = "10s""#),
     ("keepalive", r#"keepalive = "60s""#),
+    ("max_unsent", "max_unsent = 16384"),
 ];
 
 /// How long `busy = "wait"` waits unless `wait` says otherwise.
@@ -33,6 +34,10 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 
 /// The most that the kernel takes for `TCP_KEEPIDLE` (`MAX_TCP_KEEPIDLE`, include/net/tcp.h).
 const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32767);
+
+/// With less a unix socket would hold more than it may: its limit has a least value
+/// (`SOCK_MIN_SNDBUF`, include/net/sock.h). With more it would be no limit.
+const UNSENT: RangeInclusive<u32> = 8 * 1024..=1024 * 1024;
 
 /// Leaves room for the rest of a unit's name, which has at most 255 characters.
 const LONGEST_NAME: usize = 64;
@@ -72,6 +77,8 @@ pub struct Port {
     pub linger: Duration,
     /// A client that vanished without a word is noticed within this time: 1 s to 32767 s.
     pub keepalive: Duration,
+    /// How many octets of the modem's may wait here for a client that does not read: 8 KiB to 1 MiB.
+    pub max_unsent: u32,
 }
 
 impl Port {
@@ -92,6 +99,8 @@ impl Port {
             idle_timeout: None,
             linger: Duration::from_secs(10),
             keepalive: Duration::from_secs(60),
+            // Keeps a fast transfer going, and is less than two seconds at 115,200 baud.
+            max_unsent: 16 * 1024,
         }
     }
 }
@@ -248,6 +257,10 @@ impl Port {
                     section.string(name, value, |text| {
                         parse_within(text, SECOND..=LONGEST_KEEPALIVE)
                     }),
+                ),
+                "max_unsent" => set(
+                    &mut port.max_unsent,
+                    section.number(name, value, "a number of bytes", UNSENT),
                 ),
                 // That is not missing which is only misspelt.
                 _ => match section.unknown(key, None) {

@@ -118,7 +118,7 @@ async fn welcome(guest: Guest, port: &Port, process: &Process<'_>) -> Option<Gue
         );
         return None;
     }
-    if let Err(error) = guest.client.prepare(port.keepalive) {
+    if let Err(error) = guest.client.prepare(port.keepalive, port.max_unsent) {
         // It reset the connection while it waited to be accepted.
         tracing::debug!("{}: {peer} left at once: {error}", port.name);
         return None;

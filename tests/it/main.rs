@@ -42,6 +42,7 @@ mod telnet_transfer;
 mod terminal;
 mod transfer;
 mod units;
+mod unsent;
 mod unwinding;
 mod vanish;
 mod wreckage;

@@ -106,8 +106,7 @@ fn write_until_stuck(mut client: &TcpStream, bytes: &[u8]) -> usize {
 #[test]
 fn a_client_that_does_not_read_stops_the_modem_soon() {
     /// What the pseudo terminal holds, what the client's kernel took before it closed its window,
-    /// and `TCP_NOTSENT_LOWAT`'s 16 KiB: all that may get stale on the way. Without that limit
-    /// the server's kernel takes megabytes.
+    /// and `max_unsent`: all that may get stale on the way.
     const MOST: usize = 512 * 1024;
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = share(&[modem.device()], scratch.path(), &[]);

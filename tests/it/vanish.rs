@@ -139,6 +139,22 @@ impl Elsewhere {
         (child, keys)
     }
 
+    /// Lets much be under way to it, as if it had answered well for long.
+    fn trust(&self) {
+        let network = format!("{}/30", Ipv4Addr::from_bits(self.here.to_bits() - 1));
+        ip(&[
+            "route",
+            "change",
+            &network,
+            "dev",
+            &self.name,
+            "src",
+            &self.here.to_string(),
+            "initcwnd",
+            "4000",
+        ]);
+    }
+
     /// Pulls the cable at the other end: nobody here is told.
     fn vanish(&self) {
         ip(&["-n", &self.name, "link", "set", "eth0", "down"]);
@@ -235,4 +251,39 @@ fn a_client_that_did_not_read_for_long_and_then_vanishes_frees_the_line() {
         .unwrap();
     client.wait().unwrap();
     assert!(!unread.is_empty());
+}
+
+#[test]
+fn little_is_kept_for_a_client_that_vanishes_while_the_modem_talks_fast() {
+    /// Twice `max_unsent`, and the last segment, which may grow to 64 KiB. In a socket whose size
+    /// the kernel chooses it is all that may be under way.
+    const MOST: usize = 2 * 16 * 1024 + 64 * 1024;
+    if !can_be_elsewhere() {
+        return;
+    }
+    let (scratch, modem, elsewhere) = (Scratch::new(), Modem::new(), Elsewhere::new());
+    elsewhere.trust();
+    let server = elsewhere.serve(&scratch, modem.device());
+    let (mut client, mut keys) = elsewhere.client(server.address(), Stdio::null());
+    keys.write_all(b"ATDT1\r").unwrap();
+    modem.expect(b"ATDT1\r");
+    let began = server.logged(" is on ");
+    let (_, words) = began.split_once(&format!("{}:", elsewhere.there)).unwrap();
+    let port = words.split(' ').next().unwrap().parse().unwrap();
+    let there = SocketAddr::from((elsewhere.there, port));
+    let bytes = random(16 << 20);
+    modem.set_blocking(true);
+    modem.master().write_all(&bytes).unwrap();
+    modem.set_blocking(false);
+    elsewhere.vanish();
+    wait_until("the server to give up its client", || {
+        let _ = modem.master().write(&bytes);
+        let end = server_end(there, server.address());
+        let kept = end.as_ref().map_or(0, |end| end.unacknowledged);
+        assert!(kept <= MOST, "{kept} bytes");
+        end.is_none()
+    });
+    wait_for_release(&server, scratch.path());
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
