@@ -86,7 +86,9 @@ fn round_trips(client: &mut Client, count: usize) -> Result<Vec<Duration>, Strin
             .socket
             .write_all(&[octet])
             .map_err(|error| error.to_string())?;
-        let read = client.read(&mut buffer).map_err(|error| error.to_string())?;
+        let read = client
+            .read(&mut buffer)
+            .map_err(|error| error.to_string())?;
         times.push(since.elapsed());
         if read != [octet] {
             return Err(format!("sent {octet}, received {read:?}"));

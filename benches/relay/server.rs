@@ -142,7 +142,9 @@ impl Server {
                     let (host, port) = address.rsplit_once(':').expect("an address");
                     let mut command = Command::new("socat");
                     command.arg("-b65536");
-                    command.arg(format!("TCP-LISTEN:{port},bind={host},reuseaddr,fork,nodelay"));
+                    command.arg(format!(
+                        "TCP-LISTEN:{port},bind={host},reuseaddr,fork,nodelay"
+                    ));
                     command.arg(format!("FILE:{},raw,echo=0", modem.device().display()));
                     commands.push(command);
                 }
@@ -151,7 +153,10 @@ impl Server {
         let log = File::create(server.folder.join("log")).map_err(text)?;
         for mut command in commands {
             let log = log.try_clone().map_err(text)?;
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
             let child = command
                 .spawn()
                 .map_err(|error| format!("{}: {error}", kind.name()))?;
@@ -168,7 +173,11 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let listening = listening()?;
-            if self.addresses.iter().all(|address| listening.contains(address)) {
+            if self
+                .addresses
+                .iter()
+                .all(|address| listening.contains(address))
+            {
                 return Ok(());
             }
             for process in &mut self.processes {

@@ -11,7 +11,7 @@ use super::{Left, Turn};
 
 /// The version of all that is in a ledger: this layout, and the text of the records. Whatever
 /// changes in either is another version.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 const SIGNATURE: [u8; 8] = *b"modemd\r\n";
 
@@ -43,13 +43,10 @@ pub(super) enum Number {
 /// Where the records begin: all numbers are before that.
 const RECORDS: usize = 256;
 
-/// Room for either record: for three of the largest, so that beside any of them there is always room
-/// for another. A body may have a turn's octets in it, in numbers of up to three digits.
-const HEAD: usize = 16 * 1024 - RECORDS;
-const BODY: usize = 64 * 1024;
-
-/// Where the rings are.
-pub(super) const RINGS: usize = RECORDS + HEAD + BODY;
+/// Where the rings are. Before that is room for a head and four of the largest bodies: of the three gaps
+/// around two valid records, one is then large enough for any third. A body may have a turn's octets in
+/// it, of two digits each.
+pub(super) const RINGS: usize = 160 * 1024;
 
 /// Room for what is kept for one side: more than a relay keeps.
 pub(super) const RING: usize = 128 * 1024;
@@ -107,13 +104,6 @@ pub(super) enum Record {
 }
 
 impl Record {
-    fn room(self) -> std::ops::Range<usize> {
-        match self {
-            Record::Head => RECORDS..RECORDS + HEAD,
-            Record::Body => RECORDS + HEAD..RINGS,
-        }
-    }
-
     fn choice(self) -> Number {
         match self {
             Record::Head => Number::HeadChoice,
@@ -121,7 +111,7 @@ impl Record {
         }
     }
 
-    /// Where each of the two places is: where it begins in the room, and its length.
+    /// Where each of the two places is: where it begins, and its length.
     fn places(self) -> [Number; 2] {
         match self {
             Record::Head => [Number::HeadFirst, Number::HeadSecond],
@@ -129,13 +119,13 @@ impl Record {
         }
     }
 
-    fn place(self, map: &[u8], choice: usize) -> std::ops::Range<usize> {
-        let packed = read(map, self.places()[choice]);
+    /// The place that is valid.
+    fn place(self, map: &[u8]) -> std::ops::Range<usize> {
+        let packed = read(map, self.places()[self.chosen(map)]);
         let (begin, length) = ((packed >> 32) as usize, (packed & 0xffff_ffff) as usize);
-        let room = self.room();
-        // Whatever the numbers say, it is within the room.
-        let begin = (room.start + begin).min(room.end);
-        begin..(begin + length).min(room.end)
+        // Whatever the numbers say, it is among the records.
+        let begin = begin.clamp(RECORDS, RINGS);
+        begin..(begin + length).min(RINGS)
     }
 
     fn chosen(self, map: &[u8]) -> usize {
@@ -143,26 +133,34 @@ impl Record {
     }
 
     pub(super) fn read(self, map: &[u8]) -> &[u8] {
-        &map[self.place(map, self.chosen(map))]
+        &map[self.place(map)]
     }
 
-    /// Writes a record beside the one that is valid, in front of it or behind it, so that small ones
-    /// share their pages; then it is the valid one.
+    /// Writes a record beside those that are valid, as far in front as it fits, so that small ones share
+    /// one page; then it is the valid one.
     pub(super) fn write(self, map: &mut [u8], record: &impl Serialize) -> io::Result<()> {
-        let chosen = self.chosen(map);
-        let valid = self.place(map, chosen);
-        let room = self.room();
-        let (mut begin, mut length) = (
-            room.start,
-            write_json(&mut map[room.start..valid.start], record),
-        );
-        if length.is_err() {
-            begin = valid.end;
-            length = write_json(&mut map[valid.end..room.end], record);
+        let mut valid = [Record::Head, Record::Body].map(|record| record.place(map));
+        valid.sort_by_key(|place| place.start);
+        let [first, second] = valid;
+        let gaps = [
+            RECORDS..first.start,
+            first.end..second.start,
+            first.end.max(second.end)..RINGS,
+        ];
+        let mut written = Err(io::ErrorKind::StorageFull.into());
+        for gap in gaps {
+            if written.is_err() && !gap.is_empty() {
+                let begin = gap.start;
+                written = write_json(&mut map[gap], record).map(|length| (begin, length));
+            }
         }
-        let packed = ((begin - room.start) as u64) << 32 | length? as u64;
-        let other = 1 - chosen;
-        write(map, self.places()[other], packed);
+        let (begin, length) = written?;
+        let other = 1 - self.chosen(map);
+        write(
+            map,
+            self.places()[other],
+            (begin as u64) << 32 | length as u64,
+        );
         write(map, self.choice(), other as u64);
         Ok(())
     }

@@ -214,8 +214,8 @@ proptest! {
                 prop_assert_eq!(done.is_ok(), succeeds);
                 head = if succeeds { Some(length) } else { head };
             } else {
-                // There is room for three of the largest.
-                let length = 4 * length;
+                // The largest are there with room for another.
+                let length = 6 * length;
                 let done = ledger.write_body(&Attempt { length, succeeds });
                 prop_assert_eq!(done.is_ok(), succeeds);
                 body = if succeeds { Some(length) } else { body };

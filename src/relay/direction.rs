@@ -10,17 +10,30 @@ use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use crate::ledger::{Ledger, Way};
 
-/// The most that moves in one turn. A pseudo terminal never gives more than 4,095 octets
-/// (`N_TTY_BUF_SIZE` in the kernel's `n_tty.c`), and a serial line fills this in a third of a second.
-pub(super) const TURN: usize = 4096;
+/// The most that moves in one turn, to the line: as much as a line takes in a few writes, so that those
+/// who have more than that to say need fewer reads.
+const TO_LINE: usize = 16 * 1024;
+
+/// The most that moves in one turn, to the client. A terminal never gives more (`N_TTY_BUF_SIZE` in the
+/// kernel's `n_tty.c`), and a serial line fills this in a third of a second.
+const TO_CLIENT: usize = 4096;
 
 thread_local! {
     /// Filled and emptied within one turn.
-    static BUFFER: RefCell<[u8; TURN]> = const { RefCell::new([0; TURN]) };
+    static BUFFER: RefCell<[u8; TO_LINE]> = const { RefCell::new([0; TO_LINE]) };
+}
+
+/// The most that moves in one turn, this way.
+pub(super) fn turn(way: Way) -> usize {
+    match way {
+        Way::ToLine => TO_LINE,
+        Way::ToClient => TO_CLIENT,
+    }
 }
 
 /// One direction: what was read here and not yet taken there.
 pub(super) struct Direction {
+    way: Way,
     kept: Vec<u8>,
     taken: usize,
     /// How many octets were in front of `kept` since it was last empty.
@@ -32,8 +45,9 @@ pub(super) struct Direction {
 }
 
 impl Direction {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(way: Way) -> Self {
         Direction {
+            way,
             kept: Vec::new(),
             taken: 0,
             dropped: 0,
@@ -49,14 +63,14 @@ impl Direction {
             kept,
             dropped,
             moved: ledger.counted(way),
-            ..Direction::new()
+            ..Direction::new(way)
         }
     }
 
     /// Notes what is kept.
-    pub(super) fn note(&self, ledger: &mut Ledger, way: Way) {
+    pub(super) fn note(&self, ledger: &mut Ledger) {
         let from = self.dropped + self.taken;
-        ledger.follow(way, self.generation, from, &self.kept[self.taken..]);
+        ledger.follow(self.way, self.generation, from, &self.kept[self.taken..]);
     }
 
     pub(super) fn is_clear(&self) -> bool {
@@ -76,14 +90,21 @@ impl Direction {
     }
 
     /// Writes `bytes`, after what is kept, and keeps what was not taken.
-    pub(super) fn pass(&mut self, bytes: &[u8], to: &impl AsFd) -> io::Result<()> {
+    pub(super) fn pass<T: AsFd + AsRawFd>(
+        &mut self,
+        bytes: &[u8],
+        to: &AsyncFd<T>,
+    ) -> io::Result<()> {
         if !self.is_clear() {
             self.keep(bytes);
             return Ok(());
         }
-        let written = write(to, bytes)?;
+        let written = write(to.get_ref(), bytes)?;
         self.moved += written as u64;
-        self.keep(&bytes[written..]);
+        if written < bytes.len() {
+            self.keep(&bytes[written..]);
+            is_full(to);
+        }
         Ok(())
     }
 
@@ -100,7 +121,7 @@ impl Direction {
 
     /// How many octets of what is kept are written at a time.
     pub(super) fn next(&self) -> usize {
-        self.kept().min(TURN)
+        self.kept().min(turn(self.way))
     }
 
     /// Writes of what is kept as much as is taken now.
@@ -108,9 +129,9 @@ impl Direction {
         &mut self,
         to: &mut AsyncFdReadyGuard<'_, T>,
     ) -> io::Result<usize> {
-        let next = self.taken..self.taken + self.next();
-        let written = write(to.get_inner(), &self.kept[next])?;
-        if written == 0 {
+        let next = self.next();
+        let written = write(to.get_inner(), &self.kept[self.taken..self.taken + next])?;
+        if written < next {
             to.clear_ready();
         }
         self.moved += written as u64;
@@ -133,15 +154,22 @@ pub(super) enum Read<T> {
 }
 
 /// One turn: reads once and hands on what came.
-pub(super) fn read<T>(from: &impl AsFd, pass: impl FnOnce(&[u8]) -> T) -> io::Result<Read<T>> {
-    BUFFER.with_borrow_mut(|buffer| match nix::unistd::read(from, buffer) {
-        Ok(0) => Ok(Read::End),
-        Ok(count) => Ok(Read::Some {
-            passed: pass(&buffer[..count]),
-            more: count == TURN,
-        }),
-        Err(Errno::EAGAIN | Errno::EINTR) => Ok(Read::Nothing),
-        Err(errno) => Err(errno.into()),
+pub(super) fn read<T>(
+    from: &impl AsFd,
+    way: Way,
+    pass: impl FnOnce(&[u8]) -> T,
+) -> io::Result<Read<T>> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let room = &mut buffer[..turn(way)];
+        match nix::unistd::read(from, room) {
+            Ok(0) => Ok(Read::End),
+            Ok(count) => Ok(Read::Some {
+                passed: pass(&room[..count]),
+                more: count == room.len(),
+            }),
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(Read::Nothing),
+            Err(errno) => Err(errno.into()),
+        }
     })
 }
 
@@ -152,6 +180,15 @@ pub(super) fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool)
         ready.clear_ready();
     }
     more
+}
+
+/// Notes that `fd` takes nothing more until there is an event that says so: as after an `EAGAIN`, for
+/// what was written in part has come just as far (`epoll(7)` on edge-triggered use).
+fn is_full<T: AsRawFd>(fd: &AsyncFd<T>) {
+    let mut look = Context::from_waker(Waker::noop());
+    if let Poll::Ready(Ok(mut ready)) = fd.poll_write_ready(&mut look) {
+        ready.clear_ready();
+    }
 }
 
 /// Writes as much as is taken now, which may be nothing.
@@ -179,7 +216,8 @@ mod tests {
 
     #[test]
     fn what_was_taken_is_forgotten_although_there_is_always_something_left() {
-        let mut direction = Direction::new();
+        const TURN: usize = 4096;
+        let mut direction = Direction::new(Way::ToClient);
         for octet in 0..=u8::MAX {
             direction.keep(&[octet; TURN]);
             assert!(direction.kept[direction.taken..].ends_with(&[octet; TURN]));

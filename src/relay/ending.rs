@@ -68,10 +68,11 @@ impl Relay<'_> {
     /// When something may have to end, if nothing moves until then, or is to be looked at.
     pub(super) fn due(&self, line: &Line) -> Option<Instant> {
         let idle = self.limits.idle.map(|limit| self.last_byte + limit);
-        let linger = self.client_closed.then(|| self.last_byte + self.linger());
+        let is_silent = self.client_closed && self.to_line.is_clear();
+        let linger = is_silent.then(|| self.last_byte + self.linger());
         let look = self
             .is_stalled()
-            .then(|| self.last_byte.max(self.last_look) + self.linger().max(STALL_CHECK));
+            .then(|| self.last_byte.max(self.last_look) + self.patience());
         let arrival = self.receipts.due();
         let signals = self.signals_due(line);
         [idle, linger, look, arrival, signals, self.order_due()]
@@ -109,6 +110,12 @@ impl Relay<'_> {
         } else {
             self.limits.linger
         }
+    }
+
+    /// How long either side may take nothing of what is for it, when the other one has gone. Without any
+    /// linger time it is still given all that it takes.
+    fn patience(&self) -> Duration {
+        self.linger().max(STALL_CHECK)
     }
 
     /// Whether something has ended, now that nothing has moved for so long, or an order can wait no
@@ -149,9 +156,10 @@ impl Relay<'_> {
         }
         let client_gone = self.client_closed || has_hung_up(self.client.socket());
         if !self.to_line.is_clear() && client_gone {
-            return Err(End::LineStalled);
-        }
-        if self.client_closed {
+            if silent_for >= self.patience() {
+                return Err(End::LineStalled);
+            }
+        } else if self.client_closed {
             return Err(End::ClientClosed);
         }
         if !self.to_client.is_clear() && has_hung_up(line.tty()) {
@@ -163,13 +171,14 @@ impl Relay<'_> {
 
     /// Delivers what has been read to whoever is still there, for as long as it is taken.
     pub async fn finish(&mut self, end: End, line: &Line) {
+        let patience = self.limits.linger.max(STALL_CHECK);
         let delivery = async {
             if !matches!(end, End::LineLost(_) | End::LineStalled) {
-                self.deliver_to_line(line).await;
-                line.sent(self.limits.linger).await;
+                self.deliver_to_line(line, patience).await;
+                line.sent(patience).await;
             }
             if !matches!(end, End::ClientLost(_)) {
-                self.deliver_to_client(line).await;
+                self.deliver_to_client(line, patience).await;
             }
         };
         match end {
@@ -178,9 +187,9 @@ impl Relay<'_> {
         }
     }
 
-    async fn deliver_to_line(&mut self, line: &Line) {
+    async fn deliver_to_line(&mut self, line: &Line, patience: Duration) {
         while !self.to_line.is_clear() {
-            let ready = timeout(self.limits.linger, line.tty().writable()).await;
+            let ready = timeout(patience, line.tty().writable()).await;
             if ready.is_err() || ready.is_ok_and(|ready| self.kept_to_line(ready).is_err()) {
                 return;
             }
@@ -188,10 +197,10 @@ impl Relay<'_> {
         }
     }
 
-    async fn deliver_to_client(&mut self, line: &Line) {
+    async fn deliver_to_client(&mut self, line: &Line, patience: Duration) {
         let client = self.client.socket();
         while !self.to_client.is_clear() {
-            let ready = timeout(self.limits.linger, client.writable()).await;
+            let ready = timeout(patience, client.writable()).await;
             if ready.is_err() || ready.is_ok_and(|ready| self.kept_to_client(ready).is_err()) {
                 return;
             }

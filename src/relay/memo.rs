@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::direction::{Direction, TURN};
+use super::direction::{Direction, turn};
 use super::failure::Failure;
 use super::interpreter::{self, Interpreter, Order};
 use super::receipts::Receipts;
@@ -19,6 +19,7 @@ pub struct Memo {
     line: line::Memo,
     interpreter: Option<interpreter::Memo>,
     order: Option<Order>,
+    #[serde(with = "hex")]
     undecoded: Vec<u8>,
     client_closed: bool,
     client_deaf: Option<Failure>,
@@ -84,7 +85,7 @@ impl<'a> Relay<'a> {
 
     /// A turn begins that may move octets.
     pub(super) fn begin(&mut self, way: Way) {
-        self.begin_with(way, TURN);
+        self.begin_with(way, turn(way));
     }
 
     /// So many octets are moved in this turn.
@@ -128,8 +129,8 @@ impl<'a> Relay<'a> {
         let Some(mut ledger) = self.ledger.take() else {
             return;
         };
-        self.to_line.note(&mut ledger, Way::ToLine);
-        self.to_client.note(&mut ledger, Way::ToClient);
+        self.to_line.note(&mut ledger);
+        self.to_client.note(&mut ledger);
         ledger.count(Way::ToLine, moved.to_line);
         ledger.count(Way::ToClient, moved.to_client);
         let memo = Memo {

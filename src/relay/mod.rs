@@ -109,7 +109,7 @@ impl<'a> Relay<'a> {
                 (Some(interpreter), offers)
             }
         };
-        let mut to_client = Direction::new();
+        let mut to_client = Direction::new(Way::ToClient);
         to_client.keep(&offers);
         Relay {
             client,
@@ -118,7 +118,7 @@ impl<'a> Relay<'a> {
             order: None,
             order_since: now,
             undecoded: Vec::new(),
-            to_line: Direction::new(),
+            to_line: Direction::new(Way::ToLine),
             to_client,
             client_closed: false,
             client_deaf: None,
@@ -187,6 +187,8 @@ impl<'a> Relay<'a> {
             {
                 alarm.as_mut().reset(due);
             }
+            // The ticks of a timer are a millisecond apart.
+            let is_past = due.is_some_and(|due| due <= self.last_byte);
             let speaks = !self.is_suspended();
             let heard = if self.takes_data() {
                 Interest::READABLE | Interest::PRIORITY
@@ -207,7 +209,7 @@ impl<'a> Relay<'a> {
                 () = over(&mut patience), if patience.is_some() => {
                     return Ok(self.order.take().expect("it was waited for"));
                 }
-                () = &mut alarm, if due.is_some() => match self.overdue(line)? {
+                () = async { if !is_past { alarm.as_mut().await } }, if due.is_some() => match self.overdue(line)? {
                     Some(order) => return Ok(order),
                     None => false,
                 },
@@ -265,7 +267,7 @@ impl<'a> Relay<'a> {
             return Ok(false);
         }
         self.begin(Way::ToLine);
-        let read = read(socket, |bytes| self.hear(bytes, line));
+        let read = read(socket, Way::ToLine, |bytes| self.hear(bytes, line));
         match read.map_err(client_lost)? {
             Read::End => {
                 if let Some(error) = self.client_deaf.take() {
@@ -301,16 +303,16 @@ impl<'a> Relay<'a> {
     /// Data for the line.
     fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
         self.last_byte = Instant::now();
-        let passed = self.to_line.pass(data, line.tty().get_ref());
+        let passed = self.to_line.pass(data, line.tty());
         passed.map_err(line_lost)
     }
 
     /// Tells whether there may be more to read.
     fn line_turn(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<bool, End> {
         let mut ready = ready.map_err(line_lost)?;
-        let client = self.client.socket().get_ref();
+        let client = self.client.socket();
         self.begin(Way::ToClient);
-        let read = read(ready.get_inner(), |bytes| {
+        let read = read(ready.get_inner(), Way::ToClient, |bytes| {
             self.begin_with(Way::ToClient, bytes.len());
             match (&self.client_deaf, &mut self.interpreter) {
                 (Some(_), _) => Ok(()),

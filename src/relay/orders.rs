@@ -128,7 +128,7 @@ impl Relay<'_> {
             return Ok(());
         }
         self.receipts.expect(Instant::now());
-        let passed = self.to_client.pass(octets, self.client.socket().get_ref());
+        let passed = self.to_client.pass(octets, self.client.socket());
         passed.or_else(|error| self.deafened(error))
     }
 }

@@ -90,7 +90,8 @@ pub async fn run<E>(
     process: &Process<'_>,
     before_relay: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
-    match welcome(Guest::new(client, port), port, process).await {
+    // A stage has memory of its own only while it lasts: most of a session's life is one of them.
+    match Box::pin(welcome(Guest::new(client, port), port, process)).await {
         Some(guest) => enter(guest, port, process, before_relay).await,
         None => Ok(()),
     }
@@ -133,7 +134,7 @@ async fn enter<E>(
     process: &Process<'_>,
     before_relay: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
-    let Some((guest, line)) = get_line(guest, port, process).await else {
+    let Some((guest, line)) = Box::pin(get_line(guest, port, process)).await else {
         return Ok(());
     };
     before_relay()?;
@@ -162,10 +163,23 @@ async fn enter<E>(
         (None, None) => None,
     };
     let (kept, ledger) = deposit.map(|of| (of.kept, of.ledger)).unzip();
-    let relay = Relay::new(&client, port.protocol, port.limits, ledger);
-    let parted = serve(relay, line, record, kept, &port.pool, process).await;
+    let call = Box::new(Call {
+        relay: Relay::new(&client, port.protocol, port.limits, ledger),
+        line,
+        record,
+        kept,
+    });
+    let parted = serve(call, &port.pool, process).await;
     part(parted, client).await;
     Ok(())
+}
+
+/// A client on its line.
+struct Call<'c> {
+    relay: Relay<'c>,
+    line: Line,
+    record: Record,
+    kept: Option<Kept>,
 }
 
 /// What is left of a session that has ended.
@@ -179,38 +193,20 @@ struct Parted<'a> {
 
 /// Relays until the end, or until another process is to go on.
 async fn serve<'a>(
-    mut relay: Relay<'_>,
-    mut line: Line,
-    mut record: Record,
-    kept: Option<Kept>,
+    mut call: Box<Call<'_>>,
     pool: &'a Pool,
     process: &Process<'a>,
 ) -> Option<Parted<'a>> {
     let seat = process
         .board
-        .enter(record.session, line.device(), record.peer);
-    let relayed = async {
-        let end = if let Some(end) = relay.end() {
-            end
-        } else {
-            tokio::select! {
-                biased;
-                () = process.stopped() => End::Stopped,
-                // Nobody keeps this one.
-                () = process.handed_over(), if kept.is_none() => End::Stopped,
-                end = relay.run(&mut line, pool.wanted()) => end,
-            }
-        };
-        relay.note_end(end, &line);
-        let _releasing = pool.releasing();
-        relay.finish(end, &line).await;
-        end
-    };
-    let end = tokio::select! {
-        biased;
-        () = process.handed_over(), if kept.is_some() => None,
-        end = relayed => Some(end),
-    };
+        .enter(call.record.session, call.line.device(), call.record.peer);
+    let end = Box::pin(until_parted(&mut call, pool, process)).await;
+    let Call {
+        relay,
+        line,
+        mut record,
+        kept,
+    } = *call;
     record.moved = relay.moved();
     record.lost = relay.lost();
     let Some(end) = end else {
@@ -232,19 +228,51 @@ async fn serve<'a>(
     })
 }
 
+/// Relays until the end, and tells why it came; nothing if another process is to go on.
+async fn until_parted(call: &mut Call<'_>, pool: &Pool, process: &Process<'_>) -> Option<End> {
+    let Call {
+        relay, line, kept, ..
+    } = call;
+    let relayed = async {
+        let end = if let Some(end) = relay.end() {
+            end
+        } else {
+            tokio::select! {
+                biased;
+                () = process.stopped() => End::Stopped,
+                // Nobody keeps this one.
+                () = process.handed_over(), if kept.is_none() => End::Stopped,
+                end = relay.run(line, pool.wanted()) => end,
+            }
+        };
+        relay.note_end(end, line);
+        let _releasing = pool.releasing();
+        relay.finish(end, line).await;
+        end
+    };
+    tokio::select! {
+        biased;
+        () = process.handed_over(), if kept.is_some() => None,
+        end = relayed => Some(end),
+    }
+}
+
 /// Hangs up and releases the line, and closes the connection.
 async fn part(parted: Option<Parted<'_>>, client: Client) {
-    let Some(Parted {
+    // Without it, another process has the line.
+    if let Some(parted) = parted {
+        Box::pin(take_leave(parted, client)).await;
+    }
+}
+
+async fn take_leave(parted: Parted<'_>, client: Client) {
+    let Parted {
         line,
         record,
         kept,
         pool,
         seat,
-    }) = parted
-    else {
-        // Another process has it.
-        return;
-    };
+    } = parted;
     let release = async {
         let releasing = pool.releasing();
         release(line, kept).await;

@@ -13,7 +13,7 @@ use tracing::warn;
 use super::deposit::{Deposit, Head, Stage, uptime};
 use super::queue::Guest;
 use super::record::{Reason, Record};
-use super::{Process, enter, part, release, serve, welcome};
+use super::{Call, Process, enter, part, release, serve, welcome};
 use crate::activation::Stored;
 use crate::claim::{Claim, LockDirectory, Unavailable};
 use crate::client::{Client, Peer};
@@ -289,16 +289,13 @@ impl Session {
     async fn resume(mut self, port: &Port, process: &Process<'_>) {
         self.get_locks().await;
         let Deposit { kept, ledger } = self.deposit;
-        let relay = Relay::resume(&self.client, self.limits, self.memo, ledger);
-        let parted = serve(
-            relay,
-            self.line,
-            self.record,
-            Some(kept),
-            &port.pool,
-            process,
-        )
-        .await;
+        let call = Box::new(Call {
+            relay: Relay::resume(&self.client, self.limits, self.memo, ledger),
+            line: self.line,
+            record: self.record,
+            kept: Some(kept),
+        });
+        let parted = serve(call, &port.pool, process).await;
         part(parted, self.client).await;
     }
 

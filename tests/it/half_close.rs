@@ -150,6 +150,23 @@ fn all_that_a_client_sent_before_it_closed_reaches_a_modem_that_reads_late() {
 }
 
 #[test]
+fn without_any_linger_time_the_line_is_still_given_all_that_a_telnet_client_sent() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let settings = "protocol = \"telnet\"\nlinger = \"0s\"";
+    let server = standalone(&scratch, &port(&[modem.device()], settings));
+    let mut client = server.connect();
+    // More than the pseudo terminal takes, and less than modemd reads ahead; none of it is telnet's.
+    let bytes: Vec<u8> = random(50_000).iter().map(|byte| byte % 127 + 1).collect();
+    let bytes: Vec<u8> = bytes.into_iter().filter(|byte| *byte != b'\r').collect();
+    client.write_all(&bytes).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    wait_for_half_close(&client);
+    modem.set_blocking(true);
+    read_exactly(modem.master(), &bytes);
+    server.logged("the client closed");
+}
+
+#[test]
 fn a_session_that_ends_leaves_what_the_modem_has_not_read_yet() {
     let (scratch, modem) = (Scratch::new(), Modem::new());
     let server = serve(&scratch, modem.device(), "1s");
