@@ -7,9 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
-use super::endpoint::absolute_path;
+use super::endpoint::{absolute_path, clashes};
 use super::problem::{Mistake, quoted};
-use super::section::{Entry, Key, Section, set};
+use super::section::{Entry, Key, Section, repeats, set};
 use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};
 
 pub(super) const KEYS: &[Key] = &[
@@ -202,7 +202,7 @@ impl Port {
                         name,
                         value,
                         |text| Endpoint::parse(text, services),
-                        Endpoint::overlaps,
+                        |listed| clashes(listed.iter().zip(0..)),
                         "leave one of them out: `2006` or `[::]:2006` is every address, of IPv4 too",
                     );
                 }
@@ -212,7 +212,7 @@ impl Port {
                         name,
                         value,
                         absolute_path,
-                        PathBuf::eq,
+                        repeats,
                         "leave one of them out",
                     );
                 }

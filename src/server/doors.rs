@@ -1,5 +1,6 @@
 //! The listening sockets, each with the task that accepts from it.
 
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -60,25 +61,21 @@ impl Doors {
     /// not bind again.
     pub(super) async fn follow(&mut self, server: &Rc<Server>) {
         let wanted = endpoints(&server.config.borrow());
+        let is_wanted: HashSet<_> = wanted.iter().collect();
         let is_certain = server.config.borrow().problems.is_empty();
         let is_unwanted = |door: &mut Door| {
             let bound = door.bound.as_ref();
-            is_certain && bound.is_some_and(|bound| !wanted.contains(bound))
+            is_certain && bound.is_some_and(|bound| !is_wanted.contains(bound))
         };
         for door in self.open.extract_if(.., is_unwanted) {
             door.task.abort();
             // Its address may be wanted for another port, and is in use until the task is gone.
             let _ = door.task.await;
         }
-        for (port, endpoint) in &wanted {
-            let pair = (port.clone(), endpoint.clone());
-            if self
-                .open
-                .iter()
-                .any(|door| door.bound.as_ref() == Some(&pair))
-            {
-                continue;
-            }
+        let open = self.open.iter().filter_map(|door| door.bound.clone());
+        let open: HashSet<_> = open.collect();
+        for pair in wanted.iter().filter(|pair| !open.contains(pair)) {
+            let (port, endpoint) = pair;
             let opened = listen::open(port, endpoint)
                 .map_err(|error| error.to_string())
                 .and_then(|listener| {

@@ -52,9 +52,13 @@ pub struct Service {
 }
 
 struct Server {
-    service: Service,
+    admission: Option<Admission>,
+    source: Option<PathBuf>,
+    binds: bool,
+    exits_when_idle: bool,
+    /// What is served.
     config: RefCell<Config>,
-    ports: RefCell<BTreeMap<String, (config::Port, Rc<Port>)>>,
+    ports: RefCell<BTreeMap<String, Rc<Port>>>,
     board: Board,
     clients: Clients,
     store: Option<Store>,
@@ -104,9 +108,12 @@ pub async fn serve(
         clients: Clients::default(),
         store: Store::of_systemd(),
         farewell: watch::Sender::new(None),
-        service,
+        admission: service.admission,
+        source: service.source,
+        binds: service.binds,
+        exits_when_idle: service.exits_when_idle,
     });
-    server.adopt(server.service.config.clone());
+    server.adopt(service.config);
     server.take_up(stored);
     let mut doors = Doors::new(&server, listeners)?;
     spawn_local(notify::watchdog());
@@ -136,7 +143,7 @@ impl Server {
         signals: &mut Signals,
     ) -> (Farewell, &'static str) {
         loop {
-            let is_idle = self.service.exits_when_idle && self.clients.count.get() == 0;
+            let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
                 _ = signals.terminate.recv() => return (Farewell::Stop, "stopping: told to"),
@@ -166,27 +173,28 @@ impl Server {
             error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
         }
         let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
+        let former = self.config.take();
         let mut before = self.ports.take();
-        if self.config.borrow().server.lock_dir != config.server.lock_dir {
+        if former.server.lock_dir != config.server.lock_dir {
             before.clear();
         }
+        let former = former.ports.iter().map(|port| (port.name.as_str(), port));
+        let former: BTreeMap<_, _> = former.collect();
         let ports = config.ports.iter().map(|settings| {
-            let port = match before.remove(&settings.name) {
-                Some((known, port)) if known == *settings => port,
-                _ => {
-                    let listed = || Admission::Listed(settings.allow.clone());
-                    let admission = self.service.admission.clone().unwrap_or_else(listed);
-                    Rc::new(Port::new(
-                        settings,
-                        Instance::Shared,
-                        admission,
-                        Rc::clone(&locks),
-                    ))
-                }
-            };
-            (settings.name.clone(), (settings.clone(), port))
+            let name = settings.name.as_str();
+            let is_same = former.get(name).is_some_and(|known| *known == settings);
+            let port = before.remove(name).filter(|_| is_same);
+            let port = port.unwrap_or_else(|| {
+                let listed = || Admission::Listed(settings.allow.clone());
+                let admission = self.admission.clone().unwrap_or_else(listed);
+                let locks = Rc::clone(&locks);
+                Rc::new(Port::new(settings, Instance::Shared, admission, locks))
+            });
+            (name.to_owned(), port)
         });
         *self.ports.borrow_mut() = ports.collect();
+        let lines = config.ports.iter().flat_map(|port| &port.devices);
+        self.board.configure(lines);
         *self.config.borrow_mut() = config;
     }
 
@@ -204,7 +212,7 @@ impl Server {
                     .ok()
             })
             .collect();
-        for (_, port) in self.ports.borrow().values() {
+        for port in self.ports.borrow().values() {
             for device in port.pool.devices() {
                 locks.sweep(device);
             }
@@ -236,13 +244,13 @@ impl Server {
     }
 
     async fn reload(self: &Rc<Self>, doors: &mut Doors) {
-        let Some(source) = &self.service.source else {
+        let Some(source) = &self.source else {
             info!("there is no configuration file to read anew");
             return;
         };
         notify::reloading();
         self.adopt(Config::load(source));
-        if self.service.binds {
+        if self.binds {
             doors.follow(self).await;
         }
         let status = self.status();
@@ -252,9 +260,7 @@ impl Server {
 
     /// In plain words: what is going on, and what is wrong.
     fn status(&self) -> String {
-        let ports = self.ports.borrow();
-        let lines = ports.values().flat_map(|(_, port)| port.pool.devices());
-        let mut status = self.board.text(lines);
+        let mut status = self.board.text();
         if let Some(problem) = self.config.borrow().problems.first() {
             status.push_str("; the configuration has a mistake: ");
             status.push_str(&problem.headline());
@@ -263,7 +269,7 @@ impl Server {
     }
 
     fn find(&self, name: &str) -> Result<Rc<Port>, String> {
-        if let Some((_, port)) = self.ports.borrow().get(name) {
+        if let Some(port) = self.ports.borrow().get(name) {
             return Ok(Rc::clone(port));
         }
         match self.config.borrow().port(name) {
