@@ -1,7 +1,7 @@
 //! Who is on which line now, for `systemctl status`.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,10 @@ pub struct Board {
 
 #[derive(Debug, Default)]
 struct Lines {
-    /// Those that could be in use, each once, in order.
-    configured: Vec<PathBuf>,
+    /// Those that could be in use.
+    configured: HashSet<PathBuf>,
     /// Those that left the configuration, with the number of sessions on each.
-    former: BTreeMap<PathBuf, usize>,
+    former: HashMap<PathBuf, usize>,
 }
 
 impl Lines {
@@ -33,13 +33,8 @@ impl Lines {
         self.configured.len() + self.former.len()
     }
 
-    fn is_former(&self, device: &Path) -> bool {
-        let search = |other: &PathBuf| other.as_path().cmp(device);
-        self.configured.binary_search_by(search).is_err()
-    }
-
     fn enter(&mut self, device: &Path) {
-        if self.is_former(device) {
+        if !self.configured.contains(device) {
             *self.former.entry(device.to_owned()).or_default() += 1;
         }
     }
@@ -65,10 +60,9 @@ impl Board {
     /// Tells the lines that could be in use, in place of those told before. One that left the
     /// configuration counts for as long as a session is on it, and one that is told twice counts once.
     pub fn configure<'a>(&self, devices: impl IntoIterator<Item = &'a PathBuf>) {
-        let configured: BTreeSet<_> = devices.into_iter().collect();
         let mut lines = Lines {
-            configured: configured.into_iter().cloned().collect(),
-            former: BTreeMap::new(),
+            configured: devices.into_iter().cloned().collect(),
+            former: HashMap::new(),
         };
         for (device, _) in self.seats.borrow().values() {
             lines.enter(device);
@@ -220,7 +214,7 @@ mod tests {
                     }
                     Event::Leave(session) => drop(seats.remove(&session)),
                 }
-                let all: BTreeSet<_> = configured
+                let all: HashSet<_> = configured
                     .iter()
                     .chain(seats.values().map(|(device, _)| device))
                     .collect();

@@ -439,8 +439,8 @@ mod tests {
                 let mut naive: Vec<_> = (0..LINES).collect();
                 naive.sort_by_key(|&line| (is_taken[line], !is_taken[line] && failed[line].is_some()));
                 prop_assert_eq!(order.round().collect::<Vec<_>>(), naive);
-                for line in 0..LINES {
-                    prop_assert_eq!(order.is_aside(line), failed[line].is_some());
+                for (line, failed) in failed.iter().enumerate() {
+                    prop_assert_eq!(order.is_aside(line), failed.is_some());
                 }
             }
         }

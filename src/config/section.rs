@@ -201,7 +201,7 @@ impl<'f> Section<'f> {
                 self.report(key, span.clone(), mistake);
             }
         }
-        (items, spans)
+        (items.into_boxed_slice().into_vec(), spans)
     }
 
     /// The keys and values of a table, in the order of the file.

@@ -58,7 +58,11 @@ struct Server {
     exits_when_idle: bool,
     /// What is served.
     config: RefCell<Config>,
+    /// The places in it of the ports, in the order of their names.
+    by_name: RefCell<Vec<usize>>,
+    /// The ports to which somebody came.
     ports: RefCell<BTreeMap<String, Rc<Port>>>,
+    locks: RefCell<Rc<LockDirectory>>,
     board: Board,
     clients: Clients,
     store: Option<Store>,
@@ -103,7 +107,9 @@ pub async fn serve(
     let mut signals = Signals::new()?;
     let server = Rc::new(Server {
         config: RefCell::default(),
+        by_name: RefCell::default(),
         ports: RefCell::default(),
+        locks: RefCell::new(lock_directory(&service.config)),
         board: Board::default(),
         clients: Clients::default(),
         store: Store::of_systemd(),
@@ -115,10 +121,11 @@ pub async fn serve(
     });
     server.adopt(service.config);
     server.take_up(stored);
-    let mut doors = Doors::new(&server, listeners)?;
+    let doors = Doors::new(&server, listeners)?;
+    give_memory_back();
     spawn_local(notify::watchdog());
     notify::ready(&server.status());
-    let (farewell, why) = server.until_told(&mut doors, &mut signals).await;
+    let (farewell, why) = server.until_told(&doors, &mut signals).await;
     notify::stopping(why);
     drop(doors);
     server.farewell.send_replace(Some(farewell));
@@ -139,7 +146,7 @@ pub async fn serve(
 impl Server {
     async fn until_told(
         self: &Rc<Self>,
-        doors: &mut Doors,
+        doors: &Doors,
         signals: &mut Signals,
     ) -> (Farewell, &'static str) {
         loop {
@@ -151,7 +158,7 @@ impl Server {
                 _ = signals.hand_over.recv() => {
                     return (Farewell::HandOver, "leaving all sessions to the next process");
                 }
-                _ = signals.hangup.recv() => self.reload(doors).await,
+                _ = signals.hangup.recv() => self.reload(doors),
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {
@@ -168,42 +175,36 @@ impl Server {
 
     /// Puts a configuration into service. Ports that are as they were keep their queue; sessions
     /// keep what they started with in any case.
-    fn adopt(&self, config: Config) {
+    fn adopt(&self, mut config: Config) {
         for problem in &config.problems {
             error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
         }
-        let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
+        // Only the generator asks for them.
+        config.origins.clear();
+        let mut by_name: Vec<_> = (0..config.ports.len()).collect();
+        by_name.sort_by_key(|place| &config.ports[*place].name);
+        let mut ports = self.ports.take();
         let former = self.config.take();
-        let mut before = self.ports.take();
-        if former.server.lock_dir != config.server.lock_dir {
-            before.clear();
+        if former.server.lock_dir == config.server.lock_dir {
+            let former = by_names(&former);
+            let new = by_names(&config);
+            ports.retain(|name, _| former.get(name.as_str()) == new.get(name.as_str()));
+        } else {
+            ports.clear();
+            self.locks.replace(lock_directory(&config));
         }
-        let former = former.ports.iter().map(|port| (port.name.as_str(), port));
-        let former: BTreeMap<_, _> = former.collect();
-        let ports = config.ports.iter().map(|settings| {
-            let name = settings.name.as_str();
-            let is_same = former.get(name).is_some_and(|known| *known == settings);
-            let port = before.remove(name).filter(|_| is_same);
-            let port = port.unwrap_or_else(|| {
-                let listed = || Admission::Listed(settings.allow.clone());
-                let admission = self.admission.clone().unwrap_or_else(listed);
-                let locks = Rc::clone(&locks);
-                Rc::new(Port::new(settings, Instance::Shared, admission, locks))
-            });
-            (name.to_owned(), port)
-        });
-        *self.ports.borrow_mut() = ports.collect();
-        let lines = config.ports.iter().flat_map(|port| &port.devices);
-        self.board.configure(lines);
-        *self.config.borrow_mut() = config;
+        self.board
+            .configure(config.ports.iter().flat_map(|port| &port.devices));
+        self.by_name.replace(by_name);
+        self.ports.replace(ports);
+        self.config.replace(config);
     }
 
     /// Goes on with what the process before has left. When this returns, all its lines are held by
     /// this one, and nobody was accepted yet.
     fn take_up(self: &Rc<Self>, stored: Vec<Stored>) {
         let Some(store) = &self.store else { return };
-        let lock_dir = self.config.borrow().server.lock_dir.clone();
-        let locks = Rc::new(LockDirectory::new(lock_dir, None));
+        let locks = Rc::clone(&self.locks.borrow());
         let mut revived: Vec<_> = stored
             .into_iter()
             .filter_map(|stored| {
@@ -212,8 +213,8 @@ impl Server {
                     .ok()
             })
             .collect();
-        for port in self.ports.borrow().values() {
-            for device in port.pool.devices() {
+        for port in &self.config.borrow().ports {
+            for device in &port.devices {
                 locks.sweep(device);
             }
         }
@@ -243,7 +244,7 @@ impl Server {
         }
     }
 
-    async fn reload(self: &Rc<Self>, doors: &mut Doors) {
+    fn reload(&self, doors: &Doors) {
         let Some(source) = &self.source else {
             info!("there is no configuration file to read anew");
             return;
@@ -251,8 +252,9 @@ impl Server {
         notify::reloading();
         self.adopt(Config::load(source));
         if self.binds {
-            doors.follow(self).await;
+            doors.follow(&self.config.borrow());
         }
+        give_memory_back();
         let status = self.status();
         info!("configuration read anew: {status}");
         notify::ready(&status);
@@ -272,10 +274,23 @@ impl Server {
         if let Some(port) = self.ports.borrow().get(name) {
             return Ok(Rc::clone(port));
         }
-        match self.config.borrow().port(name) {
-            Err(error) => Err(error.to_string()),
-            Ok(_) => Err(format!("port `{name}` is not in service")),
-        }
+        let config = self.config.borrow();
+        let by_name = self.by_name.borrow();
+        let search = |place: &usize| config.ports[*place].name.as_str().cmp(name);
+        let Ok(at) = by_name.binary_search_by(search) else {
+            return match config.port(name) {
+                Err(error) => Err(error.to_string()),
+                Ok(_) => Err(format!("port `{name}` is not in service")),
+            };
+        };
+        let settings = &config.ports[by_name[at]];
+        let listed = || Admission::Listed(settings.allow.clone());
+        let admission = self.admission.clone().unwrap_or_else(listed);
+        let locks = Rc::clone(&self.locks.borrow());
+        let port = Rc::new(Port::new(settings, Instance::Shared, admission, locks));
+        let mut ports = self.ports.borrow_mut();
+        ports.insert(name.to_owned(), Rc::clone(&port));
+        Ok(port)
     }
 
     fn welcome(self: &Rc<Self>, socket: Socket, name: &str) {
@@ -301,6 +316,26 @@ impl Server {
             let Ok(()) = session::run(client, &port, &of.process(), nothing_left).await;
         });
     }
+}
+
+/// Reading a configuration takes several times the memory of what is in it, in so many pieces that
+/// glibc does not give it back by itself.
+fn give_memory_back() {
+    // SAFETY: it takes no pointers, and nobody's memory but what is free already.
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code)]
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
+fn lock_directory(config: &Config) -> Rc<LockDirectory> {
+    Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None))
+}
+
+fn by_names(config: &Config) -> BTreeMap<&str, &config::Port> {
+    let ports = config.ports.iter();
+    ports.map(|port| (port.name.as_str(), port)).collect()
 }
 
 /// The port of a session that is not in the configuration any more, for as long as the session lasts.
