@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::clashes::clashes;
 use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
-use super::endpoint::{absolute_path, clashes};
+use super::endpoint::absolute_path;
 use super::problem::{Mistake, quoted};
 use super::section::{Entry, Key, Section, repeats, set};
 use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::endpoint::clashes;
+use super::clashes::clashes;
 use super::problem::quoted;
 use super::section::{Key, Section, in_order};
 use super::source::Source;
