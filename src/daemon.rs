@@ -275,6 +275,7 @@ fn serve_one(
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
     let port = Port::new(settings, Instance::PerConnection, admission, locks.into());
     let board = Board::default();
+    board.configure(port.pool.devices());
     block_on(async {
         let (farewell, told) = watch::channel(None);
         let mut terminate =
@@ -302,7 +303,7 @@ fn serve_one(
             tokio::select! {
                 done = &mut session => return done.map_err(not_permitted),
                 _ = terminate.recv() => drop(farewell.send_replace(Some(Farewell::Stop))),
-                () = board.changed() => notify::status(&board.text(port.pool.devices())),
+                () = board.changed() => notify::status(&board.text()),
             }
         }
     })?

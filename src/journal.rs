@@ -127,7 +127,9 @@ impl<S: Subscriber> Layer<S> for Stderr {
             Level::WARN => "warning: ",
             _ => "",
         };
-        let _ = writeln!(io::stderr(), "modemd: {label}{}", Message::of(event));
+        // In one piece: stderr has no buffer.
+        let line = format!("modemd: {label}{}\n", Message::of(event));
+        let _ = io::stderr().write_all(line.as_bytes());
     }
 }
 

@@ -1,6 +1,8 @@
 //! The lines of one port, and who gets which.
 
-use std::cell::{Cell, RefCell};
+mod order;
+
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,9 +17,7 @@ use crate::claim::{Claim, LockDirectory, Unavailable};
 use crate::config::{Busy, LineSettings};
 use crate::journal;
 use crate::line::Line;
-
-/// How long a line that failed is tried after all others.
-const SET_ASIDE: Duration = Duration::from_secs(60);
+use order::Order;
 
 /// How often somebody who waits looks whether another program has let go of a line: its lock file
 /// vanishes without a word to us.
@@ -33,7 +33,9 @@ pub struct Pool {
     devices: Vec<PathBuf>,
     settings: LineSettings,
     locks: Rc<LockDirectory>,
-    failed: RefCell<Vec<(PathBuf, Instant)>>,
+    order: RefCell<Order>,
+    /// The numbers of the lines in the order of their paths, once that is asked for.
+    by_path: OnceCell<Vec<usize>>,
     /// Whose turn it is; tokio's mutex is handed on in the order of asking.
     turn: Mutex<()>,
     /// The numbers of those who wait, in the order of asking.
@@ -85,10 +87,11 @@ impl Pool {
     #[must_use]
     pub fn new(devices: Vec<PathBuf>, settings: LineSettings, locks: Rc<LockDirectory>) -> Pool {
         Pool {
+            order: RefCell::new(Order::of(devices.len())),
+            by_path: OnceCell::new(),
             devices,
             settings,
             locks,
-            failed: RefCell::default(),
             turn: Mutex::new(()),
             queue: RefCell::default(),
             moved_up: Notify::new(),
@@ -171,24 +174,39 @@ impl Pool {
         }
     }
 
-    /// Tries each line once, those that failed lately last.
+    /// Tries the lines until one can be had: those that failed lately after all others, and those
+    /// that sessions of this pool are on only to tell why there is none.
     fn try_all(&self) -> Result<Line, NoLine> {
-        let mut reasons = Vec::new();
-        let mut all_broken = true;
-        for device in self.in_order() {
-            match self.try_line(&device) {
+        let mut order = self.order.borrow_mut();
+        let now = Instant::now();
+        order.forgive(now);
+        let mut had = None;
+        let mut refusals = Vec::new();
+        for number in order.round() {
+            match self.try_line(&self.devices[number]) {
                 Ok(line) => {
-                    self.failed
-                        .borrow_mut()
-                        .retain(|(failed, _)| *failed != device);
-                    return Ok(line);
+                    had = Some((number, line));
+                    break;
                 }
-                Err(reason) => {
-                    all_broken &= matches!(reason, Unavailable::Broken { .. });
-                    reasons.push(reason);
-                }
+                Err(reason) => refusals.push((order.is_aside(number), number, reason)),
             }
         }
+        let is_broken = |reason: &Unavailable| matches!(reason, Unavailable::Broken { .. });
+        let mut all_broken = true;
+        for (_, number, reason) in &refusals {
+            if !is_broken(reason) {
+                all_broken = false;
+            } else if order.set_aside(*number, now) {
+                let device = self.devices[*number].display();
+                warn!(MESSAGE_ID = journal::LINE_FAILED, MODEMD_LINE = %device, "{reason}");
+            }
+        }
+        if let Some((number, line)) = had {
+            order.take(number);
+            return Ok(line);
+        }
+        refusals.sort_by_key(|(is_aside, number, _)| (*is_aside, *number));
+        let reasons = refusals.into_iter().map(|(.., reason)| reason).collect();
         Err(if all_broken {
             NoLine::Broken(reasons)
         } else {
@@ -196,31 +214,34 @@ impl Pool {
         })
     }
 
-    fn in_order(&self) -> Vec<PathBuf> {
-        let mut failed = self.failed.borrow_mut();
-        failed.retain(|(_, when)| when.elapsed() < SET_ASIDE);
-        let has_failed = |device: &Path| failed.iter().any(|(path, _)| path == device);
-        let mut devices = self.devices.clone();
-        devices.sort_by_key(|device| has_failed(device));
-        devices
-    }
-
     fn try_line(&self, device: &Path) -> Result<Line, Unavailable> {
-        let opened = Claim::take(device, &self.locks)
-            .and_then(|claim| Line::open(device, self.settings, claim));
-        if let Err(broken @ Unavailable::Broken { .. }) = &opened {
-            let mut failed = self.failed.borrow_mut();
-            if !failed.iter().any(|(path, _)| path == device) {
-                warn!(MESSAGE_ID = journal::LINE_FAILED, MODEMD_LINE = %device.display(), "{broken}");
-                failed.push((device.to_owned(), Instant::now()));
-            }
-        }
-        opened
+        let claim = Claim::take(device, &self.locks)?;
+        Line::open(device, self.settings, claim)
     }
 
-    /// Tells whoever waits that a line was released.
-    pub fn release(&self) {
+    /// A session is on this line that did not get it here: another process has left it.
+    pub fn occupy(&self, device: &Path) {
+        if let Some(number) = self.number_of(device) {
+            self.order.borrow_mut().take(number);
+        }
+    }
+
+    /// A line was released: whoever waits is told.
+    pub fn release(&self, device: &Path) {
+        if let Some(number) = self.number_of(device) {
+            self.order.borrow_mut().give_back(number);
+        }
         self.freed.notify_one();
+    }
+
+    fn number_of(&self, device: &Path) -> Option<usize> {
+        let by_path = self.by_path.get_or_init(|| {
+            let mut numbers: Vec<_> = (0..self.devices.len()).collect();
+            numbers.sort_by_key(|number| &self.devices[*number]);
+            numbers
+        });
+        let search = |number: &usize| self.devices[*number].as_path().cmp(device);
+        by_path.binary_search_by(search).ok().map(|at| by_path[at])
     }
 
     /// A line is being released. Until what this gives is dropped, new clients know that waiting for
@@ -260,17 +281,16 @@ impl<'a> Place<'a> {
     /// From 1.
     fn number(&self) -> usize {
         let queue = self.pool.queue.borrow();
-        1 + queue
-            .iter()
-            .take_while(|other| **other < self.ticket)
-            .count()
+        1 + queue.partition_point(|other| *other < self.ticket)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut queue = self.pool.queue.borrow_mut();
-        queue.retain(|ticket| *ticket != self.ticket);
+        if let Ok(at) = queue.binary_search(&self.ticket) {
+            queue.remove(at);
+        }
         self.pool.moved_up.notify_waiters();
     }
 }
@@ -288,5 +308,61 @@ impl<'a> Count<'a> {
 impl Drop for Count<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_place_in_the_queue_is_the_number_of_those_before_and_oneself(
+            leaving in prop::collection::vec((any::<bool>(), 0..8_usize), 0..40)
+        ) {
+            let pool = pool(&["/dev/null"]);
+            let mut places = Vec::new();
+            for (leaves, which) in leaving {
+                if leaves && which < places.len() {
+                    drop(places.remove(which));
+                } else {
+                    places.push(Place::at_the_end(&pool));
+                }
+                let numbers: Vec<_> = places.iter().map(Place::number).collect();
+                prop_assert_eq!(numbers, (1..=places.len()).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    fn pool(devices: &[&str]) -> Pool {
+        let nowhere = LockDirectory::new(Some("/nonexistent".into()), None);
+        let devices = devices.iter().map(PathBuf::from).collect();
+        Pool::new(devices, LineSettings::default(), nowhere.into())
+    }
+
+    #[test]
+    fn a_line_that_a_session_brought_along_is_tried_last_until_it_is_released() {
+        let pool = pool(&["/dev/b", "/dev/a", "/dev/c"]);
+        let round = || pool.order.borrow().round().collect::<Vec<_>>();
+        pool.occupy(Path::new("/dev/b"));
+        pool.occupy(Path::new("/dev/of-another-port"));
+        assert_eq!(round(), [1, 2, 0]);
+        pool.release(Path::new("/dev/of-another-port"));
+        pool.release(Path::new("/dev/b"));
+        assert_eq!(round(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_reasons_come_as_configured_whatever_was_tried_first() {
+        let pool = pool(&["/nonexistent/1", "/nonexistent/2", "/nonexistent/3"]);
+        pool.occupy(Path::new("/nonexistent/1"));
+        let Err(refusal @ NoLine::Broken(_)) = pool.try_all() else {
+            panic!("there are no such lines");
+        };
+        let text = refusal.to_string();
+        let at = |name: &str| text.find(name).unwrap_or_else(|| panic!("{name}: {text}"));
+        assert!(at("/nonexistent/1") < at("/nonexistent/2"), "{text}");
+        assert!(at("/nonexistent/2") < at("/nonexistent/3"), "{text}");
     }
 }

@@ -1,10 +1,11 @@
 //! Descriptors that the event loop watches.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use nix::pty::PtyMaster;
+use nix::sys::epoll;
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -14,7 +15,17 @@ use crate::line::Tty;
 /// Something that owns one open descriptor, and keeps the same one open until it is dropped.
 pub(crate) trait OwnsDescriptor: AsRawFd {}
 
+/// Many descriptors that are watched as one.
+pub(crate) struct Epoll(pub(crate) epoll::Epoll);
+
+impl AsRawFd for Epoll {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.0.as_raw_fd()
+    }
+}
+
 impl OwnsDescriptor for Arc<PtyMaster> {}
+impl OwnsDescriptor for Epoll {}
 impl OwnsDescriptor for Socket {}
 impl OwnsDescriptor for Tty {}
 

@@ -3,7 +3,7 @@
 //! It is made whole under another name and then linked, so that nobody ever sees it empty, and it is
 //! only removed while it still says that it is ours (FHS 3.0, section 5.9).
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
@@ -30,12 +30,12 @@ const ATTEMPTS: usize = 4;
 
 /// The lock files of this process. One with our pid that is not among them was left by an earlier
 /// process with the same number, as happens all the time in containers.
-static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static OURS: LazyLock<Mutex<HashSet<PathBuf>>> = LazyLock::new(Mutex::default);
 
 /// Whom a lock names while no process of ours holds it: systemd, which keeps the line's descriptor.
 const NEXT_HOLDER: i32 = 1;
 
-fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn ours() -> MutexGuard<'static, HashSet<PathBuf>> {
     OURS.lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -182,11 +182,16 @@ impl Temporary {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = lock.with_file_name(format!("LTMP.{}.{number}", our_pid()));
-        // A leftover of an earlier process with our pid, which is not running: we are.
-        let _ = fs::remove_file(&path);
-        let mut file = as_owner(owner, || {
-            OpenOptions::new().write(true).create_new(true).open(&path)
-        })?;
+        let open = || OpenOptions::new().write(true).create_new(true).open(&path);
+        let opened = as_owner(owner, open).or_else(|error| {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                return Err(error);
+            }
+            // A leftover of an earlier process with our pid, which is not running: we are.
+            fs::remove_file(&path)?;
+            as_owner(owner, open)
+        });
+        let mut file = opened?;
         let temporary = Temporary { path };
         // Whatever our umask is: a lock that others cannot read tells them nothing.
         file.set_permissions(Permissions::from_mode(0o644))?;

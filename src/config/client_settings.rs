@@ -8,11 +8,11 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::problem::{Mistake, quoted};
-use super::section::Section;
+use super::section::{Section, repeats};
 use super::suggest::nearest;
 
 /// One thing that a telnet client can change about its line (RFC 2217).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClientSetting {
     /// `baud`: the speed.
     Baud,
@@ -119,9 +119,8 @@ impl ClientSettings {
                 format!("write `{key} = \"none\"` if clients may change nothing"),
             ),
             DeValue::Array(_) => {
-                let same = ClientSetting::eq;
                 let remedy = "leave one of them out";
-                let (settings, _) = section.distinct_list(key, value, str::parse, same, remedy);
+                let (settings, _) = section.distinct_list(key, value, str::parse, repeats, remedy);
                 return Some(settings.into_iter().collect());
             }
             other => section.wrong_type(key, "`any`, `none` or a list", other),

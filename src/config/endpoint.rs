@@ -11,7 +11,7 @@ use super::problem::{Mistake, quoted};
 const SUN_PATH: usize = 108;
 
 /// One entry of `listen`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `2006`: this TCP port of every address, IPv4 and IPv6. Never 0.
     Port(u16),
@@ -74,7 +74,7 @@ impl Endpoint {
     }
 
     /// The address, none for all of both families; and the port, none for a path.
-    fn tcp(&self) -> (Option<IpAddr>, Option<u16>) {
+    pub(super) fn tcp(&self) -> (Option<IpAddr>, Option<u16>) {
         match self {
             Self::Port(port) => (None, Some(*port)),
             Self::Address(address) => match address.ip().to_canonical() {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -141,7 +142,7 @@ fn remedy(text: &str) -> String {
 
 /// Who may use a port. Empty, as it is by default: nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowList(Vec<Host>);
+pub struct AllowList(Arc<[Host]>);
 
 impl AllowList {
     /// The entries in the order they were written.

@@ -19,6 +19,7 @@
 //! assert_eq!(config.problems[0].port.as_deref(), Some("fax"));
 //! ```
 
+mod clashes;
 mod client_settings;
 mod duration;
 mod endpoint;

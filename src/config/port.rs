@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::clashes::clashes;
 use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
 use super::endpoint::absolute_path;
 use super::problem::{Mistake, quoted};
-use super::section::{Entry, Key, Section, set};
+use super::section::{Entry, Key, Section, repeats, set};
 use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};
 
 pub(super) const KEYS: &[Key] = &[
@@ -211,7 +212,7 @@ impl Port {
                         name,
                         value,
                         |text| Endpoint::parse(text, services),
-                        Endpoint::overlaps,
+                        |listed| clashes(listed.iter().zip(0..)),
                         "leave one of them out: `2006` or `[::]:2006` is every address, of IPv4 too",
                     );
                 }
@@ -221,7 +222,7 @@ impl Port {
                         name,
                         value,
                         absolute_path,
-                        PathBuf::eq,
+                        repeats,
                         "leave one of them out",
                     );
                 }

@@ -1,11 +1,13 @@
 //! Files in, settings and problems out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::clashes::clashes;
 use super::problem::quoted;
 use super::section::{Key, Section, in_order};
 use super::source::Source;
@@ -28,16 +30,16 @@ impl Config {
         reading.refuse_shared_endpoints();
 
         let mut problems = reading.problems;
+        let mut order = BTreeMap::new();
+        for (number, (path, _)) in files.iter().enumerate() {
+            order.entry(path).or_insert(number);
+        }
         problems.sort_by_key(|problem| {
-            problem.place.as_ref().map(|place| {
-                let file = files.iter().position(|(path, _)| *path == place.file);
-                (file, place.line, place.column)
-            })
+            let place = problem.place.as_ref();
+            place.map(|place| (order.get(&place.file), place.line, place.column))
         });
-        let is_fine = |port: &Port| {
-            let its_own = |problem: &Problem| problem.port.as_ref() == Some(&port.name);
-            !problems.iter().any(its_own)
-        };
+        let disabled: BTreeSet<_> = problems.iter().filter_map(|of| of.port.as_ref()).collect();
+        let is_fine = |port: &Port| !disabled.contains(&port.name);
         let found = reading.ports.into_iter();
         let fine: Vec<_> = found.filter(|found| is_fine(&found.port)).collect();
         let origin = |found: &Found| (found.port.name.clone(), found.place.file.clone());
@@ -142,9 +144,9 @@ impl Reading {
 
     /// Nobody can say which of two ports of one name is meant: neither is served.
     fn refuse_shared_names(&mut self) {
-        for (n, later) in self.ports.iter().enumerate() {
-            let same_name = |earlier: &&Found| earlier.port.name == later.port.name;
-            if let Some(first) = self.ports[..n].iter().find(same_name) {
+        let mut firsts: BTreeMap<&str, &Found> = BTreeMap::new();
+        for later in &self.ports {
+            if let Some(first) = firsts.get(later.port.name.as_str()) {
                 let Place { file, line, .. } = &first.place;
                 self.problems.push(Problem {
                     port: Some(later.port.name.clone()),
@@ -157,6 +159,8 @@ impl Reading {
                     remedy: "give each port a name of its own; until then neither is served"
                         .to_owned(),
                 });
+            } else {
+                firsts.insert(&later.port.name, later);
             }
         }
     }
@@ -164,32 +168,31 @@ impl Reading {
     /// Where two ports want to listen at the same endpoint, the first has it, even if it is not
     /// served for another reason: otherwise mending that would break the second.
     fn refuse_shared_endpoints(&mut self) {
-        for (n, later) in self.ports.iter().enumerate() {
-            // Two of one name are a copy most often, of which enough was said.
-            let others = || {
-                let others = self.ports[..n].iter();
-                let others = others.filter(|earlier| earlier.port.name != later.port.name);
-                others.flat_map(|earlier| earlier.port.listen.iter().zip(&earlier.endpoints))
-            };
-            for (endpoint, place) in later.port.listen.iter().zip(&later.endpoints) {
-                let first = others().find(|(earlier, _)| endpoint.overlaps(earlier));
-                if let Some((earlier, Place { file, line, .. })) = first {
-                    let why = if earlier == endpoint {
-                        "is taken:".to_owned()
-                    } else {
-                        format!("clashes with `{earlier}`,")
-                    };
-                    self.problems.push(Problem {
-                        port: Some(later.port.name.clone()),
-                        place: Some(place.clone()),
-                        message: format!(
-                            "ports.{}.listen: `{endpoint}` {why} first used in {}:{line}",
-                            later.port.name,
-                            file.display(),
-                        ),
-                        remedy: "give each port an endpoint of its own".to_owned(),
-                    });
-                }
+        let all = self.ports.iter().flat_map(|found| {
+            let listed = found.port.listen.iter().zip(&found.endpoints);
+            listed.map(move |(endpoint, place)| (found, endpoint, place))
+        });
+        let all: Vec<_> = all.collect();
+        // Two of one name are a copy most often, of which enough was said.
+        let firsts = clashes(all.iter().map(|(found, at, _)| (*at, &found.port.name)));
+        for ((later, endpoint, place), first) in all.iter().zip(firsts) {
+            if let Some(first) = first {
+                let (_, earlier, Place { file, line, .. }) = all[first];
+                let why = if earlier == *endpoint {
+                    "is taken:".to_owned()
+                } else {
+                    format!("clashes with `{earlier}`,")
+                };
+                self.problems.push(Problem {
+                    port: Some(later.port.name.clone()),
+                    place: Some((*place).clone()),
+                    message: format!(
+                        "ports.{}.listen: `{endpoint}` {why} first used in {}:{line}",
+                        later.port.name,
+                        file.display(),
+                    ),
+                    remedy: "give each port an endpoint of its own".to_owned(),
+                });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! One table of a file, read key by key; what is wrong is noted and the rest goes on.
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
 use toml::Spanned;
@@ -165,14 +166,16 @@ impl<'f> Section<'f> {
         Some(items.iter().filter_map(item).collect())
     }
 
-    /// A [`list`](Self::list) of at least one, no two of which may be the `same`, for which
-    /// `remedy` is if they are written differently; apart, the items and their places.
+    /// A [`list`](Self::list) of at least one, no two of which may clash, for which `remedy` is if
+    /// they are written differently; apart, the items and their places.
+    ///
+    /// `clashes` gives for each item the first one before it that it clashes with.
     pub(super) fn distinct_list<T>(
         &mut self,
         key: &str,
         value: &Spanned<DeValue<'_>>,
         parse: impl Fn(&str) -> Result<T, Mistake>,
-        same: impl Fn(&T, &T) -> bool,
+        clashes: impl FnOnce(&[T]) -> Vec<Option<usize>>,
         remedy: &str,
     ) -> (Vec<T>, Vec<Range<usize>>) {
         let list = self.list(key, value, parse).unwrap_or_default();
@@ -182,13 +185,14 @@ impl<'f> Section<'f> {
             let remedy = format!("write at least one, for example `{}`", self.example(key));
             self.report(key, value.span(), Mistake::new("the list is empty", remedy));
         }
-        for (n, (later, span)) in list.iter().enumerate() {
-            if let Some((_, first)) = list[..n].iter().find(|(earlier, _)| same(earlier, later)) {
+        let (items, spans): (Vec<_>, Vec<_>) = list.into_iter().unzip();
+        for (span, first) in spans.iter().zip(clashes(&items)) {
+            if let Some(first) = first {
                 let text = |span: &Range<usize>| {
                     let text = self.source.one_line(span.clone()).unwrap_or_default();
                     quoted(text.trim_matches(['"', '\'']))
                 };
-                let (text, first) = (text(span), text(first));
+                let (text, first) = (text(span), text(&spans[first]));
                 let mistake = if text == first {
                     Mistake::new(format!("{text} is there twice"), "leave one of them out")
                 } else {
@@ -197,7 +201,7 @@ impl<'f> Section<'f> {
                 self.report(key, span.clone(), mistake);
             }
         }
-        list.into_iter().unzip()
+        (items.into_boxed_slice().into_vec(), spans)
     }
 
     /// The keys and values of a table, in the order of the file.
@@ -256,6 +260,13 @@ pub(super) fn set<T>(setting: &mut T, read: Option<T>) {
     }
 }
 
+/// For each item the first one before it that is the same.
+pub(super) fn repeats<T: Ord>(items: &[T]) -> Vec<Option<usize>> {
+    let mut firsts = BTreeMap::new();
+    let mut first = |(n, item)| Some(*firsts.entry(item).or_insert(n)).filter(|first| *first < n);
+    items.iter().enumerate().map(&mut first).collect()
+}
+
 /// What is in a list, and where.
 pub(super) type Items<T> = Vec<(T, Range<usize>)>;
 
@@ -267,4 +278,20 @@ pub(super) fn in_order<'v, 't>(table: &'v DeTable<'t>) -> Vec<Entry<'v, 't>> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_there_again_is_told_with_the_first(items in prop::collection::vec(0..6_u8, 0..20)) {
+            let naive = items.iter().enumerate().map(|(n, item)| {
+                items[..n].iter().position(|earlier| earlier == item)
+            });
+            prop_assert_eq!(repeats(&items), naive.collect::<Vec<_>>());
+        }
+    }
 }

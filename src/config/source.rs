@@ -10,6 +10,8 @@ use super::problem::{Mistake, Place};
 pub(super) struct Source<'f> {
     file: &'f Path,
     text: Cow<'f, str>,
+    /// Where each line begins, the first one left out.
+    line_starts: Vec<usize>,
 }
 
 impl<'f> Source<'f> {
@@ -29,7 +31,13 @@ impl<'f> Source<'f> {
             );
             (start..start + 1, Mistake::new(message, remedy))
         });
-        (Self { file, text }, mistake)
+        let newlines = text.match_indices('\n');
+        let source = Self {
+            file,
+            line_starts: newlines.map(|(at, _)| at + 1).collect(),
+            text,
+        };
+        (source, mistake)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -48,7 +56,11 @@ impl<'f> Source<'f> {
         let end_of_last_line = text.strip_suffix('\n').unwrap_or(text).len();
         let start = floor(text, span.start.min(end_of_last_line));
         let end = floor(text, span.end.min(text.len()));
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let lines_before = self.line_starts.partition_point(|begin| *begin <= start);
+        let line_start = match lines_before {
+            0 => 0,
+            lines => self.line_starts[lines - 1],
+        };
         let line = text[line_start..].split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
         // A byte order mark is nothing that an editor shows or counts.
@@ -68,7 +80,7 @@ impl<'f> Source<'f> {
         };
         Place {
             file: self.file.to_owned(),
-            line: text[..line_start].matches('\n').count() + 1,
+            line: lines_before + 1,
             column: count(line_start + mark, start.min(line_end)) + 1,
             text: line[mark..].chars().map(printable).collect(),
             width: count(start, end.min(line_end)).max(1),
@@ -109,6 +121,20 @@ mod tests {
             prop_assert!(place.column <= place.text.chars().count() + 1);
             prop_assert!(place.width >= 1);
             prop_assert!(place.column + place.width <= place.text.chars().count() + 2);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_counted_by_the_ends_of_those_before(
+            text in "[ab\n]{0,40}",
+            start in 0_usize..40,
+        ) {
+            let start = start.min(text.strip_suffix('\n').unwrap_or(&text).len());
+            let before = &text[..start];
+            let column = before.rsplit('\n').next().unwrap_or_default().len() + 1;
+            let (line, found, _) = place(&text, start..start);
+            prop_assert_eq!((line, found), (before.matches('\n').count() + 1, column));
         }
     }
 

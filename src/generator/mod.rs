@@ -10,6 +10,7 @@ mod plan;
 mod sandbox;
 mod socket;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -101,14 +102,14 @@ fn current_plan(config: &Config, running: &[String]) -> Plan {
 /// The sockets of ours that run: whoever was started from a unit that is not there any more has a
 /// control group all the same.
 fn running_sockets() -> Vec<String> {
-    let mut running = Vec::new();
+    let mut running = BTreeSet::new();
     for folder in CONTROL_GROUPS {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with("modem") && name.ends_with(".socket") && !running.contains(&name) {
-                running.push(name);
+            if name.starts_with("modem") && name.ends_with(".socket") {
+                running.insert(name);
             }
         }
     }
-    running
+    running.into_iter().collect()
 }

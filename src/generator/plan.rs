@@ -1,6 +1,6 @@
 //! From ports to units.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub struct Plan {
     /// The symbolic links with their targets, by path below the generator's folder.
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// The socket units of ports other than `modem`.
-    sockets: Vec<String>,
+    sockets: BTreeSet<String>,
     /// What ports that have no mistake do not get all the same, a line each.
     pub refusals: Vec<String>,
 }
@@ -178,7 +178,7 @@ impl Plan {
         );
         self.links
             .insert(Path::new(WANTS).join(&unit), Path::new("..").join(&unit));
-        self.sockets.push(unit.clone());
+        self.sockets.insert(unit.clone());
         self.files.insert(unit.into(), text);
         Ok(())
     }
@@ -186,8 +186,10 @@ impl Plan {
     /// What the services need beyond their sandbox, each only what is for its own ports.
     fn sandbox(&mut self, config: &Config, surroundings: &Surroundings) {
         let mut openings: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut told = BTreeSet::new();
         for port in &config.ports {
-            let openings = openings.entry(service(port)).or_default();
+            let service = service(port);
+            let openings = openings.entry(service.clone()).or_default();
             for device in &port.devices {
                 let Some(rule) = sandbox::device_rule(device, surroundings) else {
                     continue;
@@ -198,7 +200,7 @@ impl Plan {
                     continue;
                 }
                 let line = format!("DeviceAllow={rule} rw\n");
-                if !openings.contains(&line) {
+                if told.insert((service.clone(), line.clone())) {
                     openings.push(line);
                 }
             }

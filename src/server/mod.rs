@@ -52,9 +52,17 @@ pub struct Service {
 }
 
 struct Server {
-    service: Service,
+    admission: Option<Admission>,
+    source: Option<PathBuf>,
+    binds: bool,
+    exits_when_idle: bool,
+    /// What is served.
     config: RefCell<Config>,
-    ports: RefCell<BTreeMap<String, (config::Port, Rc<Port>)>>,
+    /// The places in it of the ports, in the order of their names.
+    by_name: RefCell<Vec<usize>>,
+    /// The ports to which somebody came.
+    ports: RefCell<BTreeMap<String, Rc<Port>>>,
+    locks: RefCell<Rc<LockDirectory>>,
     board: Board,
     clients: Clients,
     store: Option<Store>,
@@ -99,19 +107,25 @@ pub async fn serve(
     let mut signals = Signals::new()?;
     let server = Rc::new(Server {
         config: RefCell::default(),
+        by_name: RefCell::default(),
         ports: RefCell::default(),
+        locks: RefCell::new(lock_directory(&service.config)),
         board: Board::default(),
         clients: Clients::default(),
         store: Store::of_systemd(),
         farewell: watch::Sender::new(None),
-        service,
+        admission: service.admission,
+        source: service.source,
+        binds: service.binds,
+        exits_when_idle: service.exits_when_idle,
     });
-    server.adopt(server.service.config.clone());
+    server.adopt(service.config);
     server.take_up(stored);
-    let mut doors = Doors::new(&server, listeners)?;
+    let doors = Doors::new(&server, listeners)?;
+    give_memory_back();
     spawn_local(notify::watchdog());
     notify::ready(&server.status());
-    let (farewell, why) = server.until_told(&mut doors, &mut signals).await;
+    let (farewell, why) = server.until_told(&doors, &mut signals).await;
     notify::stopping(why);
     drop(doors);
     server.farewell.send_replace(Some(farewell));
@@ -132,11 +146,11 @@ pub async fn serve(
 impl Server {
     async fn until_told(
         self: &Rc<Self>,
-        doors: &mut Doors,
+        doors: &Doors,
         signals: &mut Signals,
     ) -> (Farewell, &'static str) {
         loop {
-            let is_idle = self.service.exits_when_idle && self.clients.count.get() == 0;
+            let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
                 _ = signals.terminate.recv() => return (Farewell::Stop, "stopping: told to"),
@@ -144,7 +158,7 @@ impl Server {
                 _ = signals.hand_over.recv() => {
                     return (Farewell::HandOver, "leaving all sessions to the next process");
                 }
-                _ = signals.hangup.recv() => self.reload(doors).await,
+                _ = signals.hangup.recv() => self.reload(doors),
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {
@@ -161,41 +175,36 @@ impl Server {
 
     /// Puts a configuration into service. Ports that are as they were keep their queue; sessions
     /// keep what they started with in any case.
-    fn adopt(&self, config: Config) {
+    fn adopt(&self, mut config: Config) {
         for problem in &config.problems {
             error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
         }
-        let locks = Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None));
-        let mut before = self.ports.take();
-        if self.config.borrow().server.lock_dir != config.server.lock_dir {
-            before.clear();
+        // Only the generator asks for them.
+        config.origins.clear();
+        let mut by_name: Vec<_> = (0..config.ports.len()).collect();
+        by_name.sort_by_key(|place| &config.ports[*place].name);
+        let mut ports = self.ports.take();
+        let former = self.config.take();
+        if former.server.lock_dir == config.server.lock_dir {
+            let former = by_names(&former);
+            let new = by_names(&config);
+            ports.retain(|name, _| former.get(name.as_str()) == new.get(name.as_str()));
+        } else {
+            ports.clear();
+            self.locks.replace(lock_directory(&config));
         }
-        let ports = config.ports.iter().map(|settings| {
-            let port = match before.remove(&settings.name) {
-                Some((known, port)) if known == *settings => port,
-                _ => {
-                    let listed = || Admission::Listed(settings.allow.clone());
-                    let admission = self.service.admission.clone().unwrap_or_else(listed);
-                    Rc::new(Port::new(
-                        settings,
-                        Instance::Shared,
-                        admission,
-                        Rc::clone(&locks),
-                    ))
-                }
-            };
-            (settings.name.clone(), (settings.clone(), port))
-        });
-        *self.ports.borrow_mut() = ports.collect();
-        *self.config.borrow_mut() = config;
+        self.board
+            .configure(config.ports.iter().flat_map(|port| &port.devices));
+        self.by_name.replace(by_name);
+        self.ports.replace(ports);
+        self.config.replace(config);
     }
 
     /// Goes on with what the process before has left. When this returns, all its lines are held by
     /// this one, and nobody was accepted yet.
     fn take_up(self: &Rc<Self>, stored: Vec<Stored>) {
         let Some(store) = &self.store else { return };
-        let lock_dir = self.config.borrow().server.lock_dir.clone();
-        let locks = Rc::new(LockDirectory::new(lock_dir, None));
+        let locks = Rc::clone(&self.locks.borrow());
         let mut revived: Vec<_> = stored
             .into_iter()
             .filter_map(|stored| {
@@ -204,8 +213,8 @@ impl Server {
                     .ok()
             })
             .collect();
-        for (_, port) in self.ports.borrow().values() {
-            for device in port.pool.devices() {
+        for port in &self.config.borrow().ports {
+            for device in &port.devices {
                 locks.sweep(device);
             }
         }
@@ -235,16 +244,17 @@ impl Server {
         }
     }
 
-    async fn reload(self: &Rc<Self>, doors: &mut Doors) {
-        let Some(source) = &self.service.source else {
+    fn reload(&self, doors: &Doors) {
+        let Some(source) = &self.source else {
             info!("there is no configuration file to read anew");
             return;
         };
         notify::reloading();
         self.adopt(Config::load(source));
-        if self.service.binds {
-            doors.follow(self).await;
+        if self.binds {
+            doors.follow(&self.config.borrow());
         }
+        give_memory_back();
         let status = self.status();
         info!("configuration read anew: {status}");
         notify::ready(&status);
@@ -252,9 +262,7 @@ impl Server {
 
     /// In plain words: what is going on, and what is wrong.
     fn status(&self) -> String {
-        let ports = self.ports.borrow();
-        let lines = ports.values().flat_map(|(_, port)| port.pool.devices());
-        let mut status = self.board.text(lines);
+        let mut status = self.board.text();
         if let Some(problem) = self.config.borrow().problems.first() {
             status.push_str("; the configuration has a mistake: ");
             status.push_str(&problem.headline());
@@ -263,13 +271,26 @@ impl Server {
     }
 
     fn find(&self, name: &str) -> Result<Rc<Port>, String> {
-        if let Some((_, port)) = self.ports.borrow().get(name) {
+        if let Some(port) = self.ports.borrow().get(name) {
             return Ok(Rc::clone(port));
         }
-        match self.config.borrow().port(name) {
-            Err(error) => Err(error.to_string()),
-            Ok(_) => Err(format!("port `{name}` is not in service")),
-        }
+        let config = self.config.borrow();
+        let by_name = self.by_name.borrow();
+        let search = |place: &usize| config.ports[*place].name.as_str().cmp(name);
+        let Ok(at) = by_name.binary_search_by(search) else {
+            return match config.port(name) {
+                Err(error) => Err(error.to_string()),
+                Ok(_) => Err(format!("port `{name}` is not in service")),
+            };
+        };
+        let settings = &config.ports[by_name[at]];
+        let listed = || Admission::Listed(settings.allow.clone());
+        let admission = self.admission.clone().unwrap_or_else(listed);
+        let locks = Rc::clone(&self.locks.borrow());
+        let port = Rc::new(Port::new(settings, Instance::Shared, admission, locks));
+        let mut ports = self.ports.borrow_mut();
+        ports.insert(name.to_owned(), Rc::clone(&port));
+        Ok(port)
     }
 
     fn welcome(self: &Rc<Self>, socket: Socket, name: &str) {
@@ -295,6 +316,26 @@ impl Server {
             let Ok(()) = session::run(client, &port, &of.process(), nothing_left).await;
         });
     }
+}
+
+/// Reading a configuration takes several times the memory of what is in it, in so many pieces that
+/// glibc does not give it back by itself.
+fn give_memory_back() {
+    // SAFETY: it takes no pointers, and nobody's memory but what is free already.
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code)]
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
+fn lock_directory(config: &Config) -> Rc<LockDirectory> {
+    Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None))
+}
+
+fn by_names(config: &Config) -> BTreeMap<&str, &config::Port> {
+    let ports = config.ports.iter();
+    ports.map(|port| (port.name.as_str(), port)).collect()
 }
 
 /// The port of a session that is not in the configuration any more, for as long as the session lasts.

@@ -276,8 +276,9 @@ async fn take_leave(parted: Parted<'_>, client: Client) {
     let release = async {
         let releasing = pool.releasing();
         release(line, kept).await;
-        drop((seat, record));
-        pool.release();
+        drop(seat);
+        pool.release(&record.device);
+        drop(record);
         drop(releasing);
     };
     // Neither waits for the other: the client hears at once that it is over, and one that does not

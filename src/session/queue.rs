@@ -125,8 +125,9 @@ pub(super) async fn get_line(
             }
             Err(error) => {
                 warn!("{}: {peer} cannot be served: {error}", port.name);
+                let device = line.device().to_owned();
                 drop(line);
-                port.pool.release();
+                port.pool.release(&device);
                 return None;
             }
         },

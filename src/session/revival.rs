@@ -287,6 +287,7 @@ impl Revived {
 
 impl Session {
     async fn resume(mut self, port: &Port, process: &Process<'_>) {
+        port.pool.occupy(self.line.device());
         self.get_locks().await;
         let Deposit { kept, ledger } = self.deposit;
         let call = Box::new(Call {

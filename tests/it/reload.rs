@@ -144,3 +144,36 @@ fn what_a_command_line_says_is_not_read_anew() {
     server.logged("there is no configuration file to read anew");
     assert_talks(&mut client, &modem);
 }
+
+#[test]
+fn each_of_many_ports_has_a_door_of_its_own_and_those_that_stay_keep_it() {
+    const PORTS: usize = 150;
+    let scratch = Scratch::new();
+    let door = |number: usize| scratch.path().join(format!("door{number}"));
+    let ports = |numbers: &mut dyn Iterator<Item = usize>| -> String {
+        let port = |number| {
+            let door = door(number).display().to_string();
+            format!("[ports.p{number}]\nlisten = [\"{door}\"]\ndevices = [\"/no/line{number}\"]\n")
+        };
+        numbers.map(port).collect()
+    };
+    // All at once, so that somebody is at each door when modemd looks.
+    let visit = |numbers: &mut dyn Iterator<Item = usize>| {
+        let clients: Vec<_> = numbers
+            .map(|number| (number, UnixStream::connect(door(number)).unwrap()))
+            .collect();
+        for (number, mut client) in clients {
+            let told = String::from_utf8(read_all(&mut client)).unwrap();
+            assert!(told.contains(&format!("/no/line{number}:")), "{told}");
+        }
+    };
+    let server = standalone(&scratch, &ports(&mut (0..PORTS)));
+    server.logged_times("listening on", PORTS);
+    visit(&mut (0..PORTS));
+    reload(&server, &scratch, &ports(&mut (0..PORTS).step_by(2)));
+    visit(&mut (0..PORTS).step_by(2));
+    for number in (1..PORTS).step_by(2) {
+        let refused = UnixStream::connect(door(number)).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+}
