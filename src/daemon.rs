@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::{debug, error, warn};
@@ -26,7 +27,7 @@ use crate::listen;
 use crate::notify;
 use crate::port::Port;
 use crate::privileges::{self, Privileges};
-use crate::server::{self, Service};
+use crate::server::{self, Service, Signals};
 use crate::session::{self, Farewell, Process};
 
 /// The name of the port that a command line makes.
@@ -277,10 +278,7 @@ fn serve_one(
     let board = Board::default();
     block_on(async {
         let (farewell, told) = watch::channel(None);
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .map_err(unavailable)?;
-        server::take_signals();
+        let signals = Signals::take(&[Signal::SIGTERM]).map_err(unavailable)?;
         let client = match Client::new(socket) {
             Ok(client) => client,
             Err(error) => {
@@ -301,7 +299,7 @@ fn serve_one(
         loop {
             tokio::select! {
                 done = &mut session => return done.map_err(not_permitted),
-                _ = terminate.recv() => drop(farewell.send_replace(Some(Farewell::Stop))),
+                _ = signals.next() => drop(farewell.send_replace(Some(Farewell::Stop))),
                 () = board.changed() => notify::status(&board.text(port.pool.devices())),
             }
         }

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::pty::PtyMaster;
+use nix::sys::signalfd::SignalFd;
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -15,6 +16,7 @@ use crate::line::Tty;
 pub(crate) trait OwnsDescriptor: AsRawFd {}
 
 impl OwnsDescriptor for Arc<PtyMaster> {}
+impl OwnsDescriptor for SignalFd {}
 impl OwnsDescriptor for Socket {}
 impl OwnsDescriptor for Tty {}
 
