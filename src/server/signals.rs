@@ -28,10 +28,10 @@ impl Signals {
     ///
     /// Others that were held back do what they do to every process.
     pub fn take(wanted: &[Signal]) -> io::Result<Signals> {
-        let wanted = SigSet::from_iter(wanted.iter().copied());
+        let wanted: SigSet = wanted.iter().copied().collect();
         wanted.thread_block()?;
         let others = OF_SYSTEMD.into_iter().filter(|&it| !wanted.contains(it));
-        SigSet::from_iter(others).thread_unblock()?;
+        others.collect::<SigSet>().thread_unblock()?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         Ok(Signals(watch(SignalFd::with_flags(&wanted, flags)?)?))
     }
