@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tracing::{debug, error, warn};
@@ -26,7 +27,7 @@ use crate::listen;
 use crate::notify;
 use crate::port::Port;
 use crate::privileges::{self, Privileges};
-use crate::server::{self, Service};
+use crate::server::{self, Service, Signals};
 use crate::session::{self, Farewell, Process};
 
 /// The name of the port that a command line makes.
@@ -278,10 +279,7 @@ fn serve_one(
     board.configure(port.pool.devices());
     block_on(async {
         let (farewell, told) = watch::channel(None);
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .map_err(unavailable)?;
-        server::take_signals();
+        let signals = Signals::take(&[Signal::SIGTERM]).map_err(unavailable)?;
         let client = match Client::new(socket) {
             Ok(client) => client,
             Err(error) => {
@@ -302,7 +300,7 @@ fn serve_one(
         loop {
             tokio::select! {
                 done = &mut session => return done.map_err(not_permitted),
-                _ = terminate.recv() => drop(farewell.send_replace(Some(Farewell::Stop))),
+                _ = signals.next() => drop(farewell.send_replace(Some(Farewell::Stop))),
                 () = board.changed() => notify::status(&board.text()),
             }
         }

@@ -127,7 +127,7 @@ impl<S: Subscriber> Layer<S> for Stderr {
             Level::WARN => "warning: ",
             _ => "",
         };
-        // In one piece: stderr has no buffer.
+        // In one piece, also where others write to the same terminal.
         let line = format!("modemd: {label}{}\n", Message::of(event));
         let _ = io::stderr().write_all(line.as_bytes());
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nix::pty::PtyMaster;
 use nix::sys::epoll;
+use nix::sys::signalfd::SignalFd;
 use socket2::Socket;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,6 +27,7 @@ impl AsRawFd for Epoll {
 
 impl OwnsDescriptor for Arc<PtyMaster> {}
 impl OwnsDescriptor for Epoll {}
+impl OwnsDescriptor for SignalFd {}
 impl OwnsDescriptor for Socket {}
 impl OwnsDescriptor for Tty {}
 

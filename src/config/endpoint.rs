@@ -1,5 +1,6 @@
 //! Where a port listens, as systemd's `ListenStream=` takes it.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -141,28 +142,37 @@ pub(super) fn absolute_path(text: &str) -> Result<PathBuf, Mistake> {
 }
 
 /// The TCP services that have a name, as in `/etc/services`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Services(BTreeMap<String, u16>);
+#[derive(Debug, Clone)]
+pub struct Services {
+    ports: OnceCell<BTreeMap<String, u16>>,
+    /// Where they are from. Hardly any configuration has a name in it, and reading hundreds takes
+    /// longer than all the rest of it.
+    read: fn() -> String,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self::parse("")
+    }
+}
 
 impl Services {
     /// Reads services(5): `name port/protocol [alias …] [# comment]`. Lines that say something
     /// else are skipped, and the first to use a name has it, both as getservbyname(3) does.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut ports = BTreeMap::new();
-        for line in text.lines() {
-            let mut words = line.split('#').next().unwrap_or("").split_whitespace();
-            let (Some(name), Some(place)) = (words.next(), words.next()) else {
-                continue;
-            };
-            let Some(Ok(port)) = place.strip_suffix("/tcp").map(str::parse) else {
-                continue;
-            };
-            for name in std::iter::once(name).chain(words) {
-                ports.entry(name.to_owned()).or_insert(port);
-            }
+        Self {
+            ports: ports_in(text).into(),
+            read: String::new,
         }
-        Self(ports)
+    }
+
+    /// The same, of a text that is read when a name is looked up for the first time.
+    pub(super) fn read_by(read: fn() -> String) -> Self {
+        Self {
+            ports: OnceCell::new(),
+            read,
+        }
     }
 
     /// A number, or what stands for one.
@@ -179,7 +189,8 @@ impl Services {
                 _ => refuse("is not a TCP port from 1 to 65535", example()),
             };
         }
-        if let Some(port) = self.0.get(text) {
+        let ports = self.ports.get_or_init(|| ports_in(&(self.read)()));
+        if let Some(port) = ports.get(text) {
             return Ok(*port);
         }
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
@@ -191,6 +202,23 @@ impl Services {
             format!("write the port's number, or add a line like `{text} 2006/tcp` there"),
         )
     }
+}
+
+fn ports_in(services: &str) -> BTreeMap<String, u16> {
+    let mut ports = BTreeMap::new();
+    for line in services.lines() {
+        let mut words = line.split('#').next().unwrap_or("").split_whitespace();
+        let (Some(name), Some(place)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let Some(Ok(port)) = place.strip_suffix("/tcp").map(str::parse) else {
+            continue;
+        };
+        for name in std::iter::once(name).chain(words) {
+            ports.entry(name.to_owned()).or_insert(port);
+        }
+    }
+    ports
 }
 
 #[cfg(test)]
@@ -261,6 +289,16 @@ mod tests {
         for name in ["syslog", "broken", "huge", "lonely", "the"] {
             assert!(Endpoint::parse(name, &services()).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn services_are_read_for_a_name_and_for_nothing_else() {
+        let unread = Services::read_by(|| panic!("read"));
+        for text in ["2006", "127.0.0.1:2006", "[::1]:0", "/run/modem.sock"] {
+            Endpoint::parse(text, &unread).unwrap();
+        }
+        let read = Services::read_by(|| "modem 2006/tcp".to_owned());
+        assert_eq!(Endpoint::parse("modem", &read), Ok(Endpoint::Port(2006)));
     }
 
     #[test]

@@ -40,11 +40,14 @@ impl Config {
 }
 
 impl Services {
-    /// Reads `/etc/services`. No such file: no names, and whoever uses one is told so.
+    /// Those of `/etc/services`, which is read when a name is looked up. No such file: no names, and
+    /// whoever uses one is told so.
     #[must_use]
     pub fn load() -> Self {
-        let services = fs::read("/etc/services").unwrap_or_default();
-        Self::parse(&String::from_utf8_lossy(&services))
+        Self::read_by(|| {
+            let services = fs::read("/etc/services").unwrap_or_default();
+            String::from_utf8_lossy(&services).into_owned()
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use socket2::Socket;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
@@ -30,8 +31,7 @@ use crate::port::Port;
 use crate::session::{self, Farewell, Process, Revived};
 use crate::store::Store;
 use doors::Doors;
-use signals::Signals;
-pub use signals::{hold_signals, take_signals};
+pub use signals::{Signals, hold_signals};
 
 /// How long sessions may take to end when the service stops: their own limits are shorter.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -104,7 +104,12 @@ pub async fn serve(
     listeners: Vec<Listener>,
     stored: Vec<Stored>,
 ) -> io::Result<()> {
-    let mut signals = Signals::new()?;
+    let signals = Signals::take(&[
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+    ])?;
     let server = Rc::new(Server {
         config: RefCell::default(),
         by_name: RefCell::default(),
@@ -125,7 +130,7 @@ pub async fn serve(
     give_memory_back();
     spawn_local(notify::watchdog());
     notify::ready(&server.status());
-    let (farewell, why) = server.until_told(&doors, &mut signals).await;
+    let (farewell, why) = server.until_told(&doors, &signals).await;
     notify::stopping(why);
     drop(doors);
     server.farewell.send_replace(Some(farewell));
@@ -147,18 +152,19 @@ impl Server {
     async fn until_told(
         self: &Rc<Self>,
         doors: &Doors,
-        signals: &mut Signals,
+        signals: &Signals,
     ) -> (Farewell, &'static str) {
         loop {
             let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
-                _ = signals.terminate.recv() => return (Farewell::Stop, "stopping: told to"),
-                _ = signals.interrupt.recv() => return (Farewell::Stop, "stopping: told to"),
-                _ = signals.hand_over.recv() => {
-                    return (Farewell::HandOver, "leaving all sessions to the next process");
-                }
-                _ = signals.hangup.recv() => self.reload(doors),
+                signal = signals.next() => match signal {
+                    Signal::SIGHUP => self.reload(doors),
+                    Signal::SIGUSR1 => {
+                        return (Farewell::HandOver, "leaving all sessions to the next process");
+                    }
+                    _ => return (Farewell::Stop, "stopping: told to"),
+                },
                 () = self.board.changed() => notify::status(&self.status()),
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {

@@ -1,42 +1,56 @@
-//! The signals that tell the daemon what to do.
+//! The signals that tell a service what to do.
 
+use std::future::pending;
 use std::io;
 
-use nix::sys::signal::{SigSet, Signal as Number};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use tokio::io::unix::AsyncFd;
 
-/// What the daemon is told.
-pub(super) struct Signals {
-    pub(super) terminate: Signal,
-    pub(super) interrupt: Signal,
-    pub(super) hangup: Signal,
-    /// `RestartKillSignal=` of `modem.service`: the next process is about to start.
-    pub(super) hand_over: Signal,
+use crate::watched::watch;
+
+/// What systemd sends. `SIGUSR1` is `RestartKillSignal=` of `modem.service`: the next process is about
+/// to start.
+const OF_SYSTEMD: [Signal; 3] = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1];
+
+/// Holds back the signals that systemd sends, until [`Signals::take`]. Threads that are started later
+/// never get one, so call it before there are any.
+pub fn hold_signals() {
+    let _ = SigSet::from_iter(OF_SYSTEMD).thread_block();
 }
+
+/// Signals that are read, as bytes are: nothing is interrupted by one.
+pub struct Signals(AsyncFd<SignalFd>);
 
 impl Signals {
-    pub(super) fn new() -> io::Result<Signals> {
-        let signals = Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            hand_over: signal(SignalKind::user_defined1())?,
-        };
-        take_signals();
-        Ok(signals)
+    /// Takes these from now on, and what was held back of them. Must be called in a tokio runtime and
+    /// before there are threads.
+    ///
+    /// Others that were held back do what they do to every process.
+    pub fn take(wanted: &[Signal]) -> io::Result<Signals> {
+        let wanted: SigSet = wanted.iter().copied().collect();
+        wanted.thread_block()?;
+        let others = OF_SYSTEMD.into_iter().filter(|&it| !wanted.contains(it));
+        others.collect::<SigSet>().thread_unblock()?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        Ok(Signals(watch(SignalFd::with_flags(&wanted, flags)?)?))
     }
-}
 
-fn signals_of_systemd() -> SigSet {
-    SigSet::from_iter([Number::SIGTERM, Number::SIGHUP, Number::SIGUSR1])
-}
-
-/// Holds back the signals that systemd sends, until [`take_signals`].
-pub fn hold_signals() {
-    let _ = signals_of_systemd().thread_block();
-}
-
-/// Lets in the signals that were held back: somebody listens for them.
-pub fn take_signals() {
-    let _ = signals_of_systemd().thread_unblock();
+    /// The next one. Whoever drops this has not lost any.
+    pub async fn next(&self) -> Signal {
+        while let Ok(mut ready) = self.0.readable().await {
+            match self.0.get_ref().read_signal() {
+                Ok(Some(told)) => {
+                    let number = i32::try_from(told.ssi_signo).unwrap_or_default();
+                    if let Ok(signal) = Signal::try_from(number) {
+                        return signal;
+                    }
+                }
+                Ok(None) => ready.clear_ready(),
+                Err(_) => break,
+            }
+        }
+        // There is none to come any more: the event loop ends.
+        pending().await
+    }
 }

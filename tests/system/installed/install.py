@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 
 from clients import FRIEND, ask, connect, is_refused
 from guest import sh, test
@@ -32,6 +33,21 @@ def installing_the_package_enables_and_starts_nothing():
     assert failed() == ""
     user = pwd.getpwnam("modemd")
     assert user.pw_shell.endswith("/nologin"), user
+
+
+@test
+def the_programs_are_small_and_need_no_library_but_libc():
+    listed = sh("dpkg -L modemd").splitlines()
+    programs = [path for path in listed if os.path.isfile(path) and os.access(path, os.X_OK)]
+    assert len(programs) == 3, programs
+    for program in programs:
+        # linux-vdso.so.1 is no file, and ld-linux-….so is who finds the others.
+        needed = [os.path.basename(line.split()[0]) for line in sh(f"ldd {program}").splitlines()]
+        others = [name for name in needed if not name.startswith(("linux-vdso.", "ld-linux"))]
+        assert others == ["libc.so.6"], f"{program}: {needed}"
+        assert os.path.getsize(program) <= 3 << 20, f"{program}: {os.path.getsize(program)} bytes"
+    requires = sh(f"rpm -qp --requires {RPM}")
+    assert set(re.findall(r"^lib\S+?\.so[.\d]*", requires, re.MULTILINE)) == {"libc.so.6"}, requires
 
 
 @test
