@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -261,7 +262,12 @@ fn serve_all(
     let privileges = plan(&service.config.server)?;
     raise_descriptor_limit();
     privileges.let_go().map_err(not_permitted)?;
-    block_on(server::serve(service, listeners, stored))?.map_err(unavailable)
+    // In a task: what is blocked on is polled whenever any task is.
+    let serving = async { spawn_local(server::serve(service, listeners, stored)).await };
+    match block_on(serving)? {
+        Ok(served) => served.map_err(unavailable),
+        Err(failed) => resume_unwind(failed.into_panic()),
+    }
 }
 
 /// The per-connection instance: one client, one session. What may look up names in a thread is over

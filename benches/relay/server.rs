@@ -243,11 +243,17 @@ pub(crate) fn minimal() -> Result<Command, String> {
     Ok(command)
 }
 
-/// A folder of its own; whoever asks removes it.
+/// A folder of its own, in memory as `/run/lock` is, where there is such a place; whoever asks removes it.
 pub(crate) fn scratch() -> Result<PathBuf, String> {
     static NUMBER: AtomicU16 = AtomicU16::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("modemd-bench-{}-{number}", std::process::id()));
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    };
+    let folder = place.join(format!("modemd-bench-{}-{number}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }

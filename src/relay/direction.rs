@@ -1,6 +1,5 @@
-//! One direction of a relay: a turn of reading and writing on, and what was not taken.
+//! One direction of a relay: what was read is written on, and what was not taken is kept.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll, Waker};
@@ -8,28 +7,8 @@ use std::task::{Context, Poll, Waker};
 use nix::errno::Errno;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
+use super::turn::longest;
 use crate::ledger::{Ledger, Way};
-
-/// The most that moves in one turn, to the line: as much as a line takes in a few writes, so that those
-/// who have more than that to say need fewer reads.
-const TO_LINE: usize = 16 * 1024;
-
-/// The most that moves in one turn, to the client. A terminal never gives more (`N_TTY_BUF_SIZE` in the
-/// kernel's `n_tty.c`), and a serial line fills this in a third of a second.
-const TO_CLIENT: usize = 4096;
-
-thread_local! {
-    /// Filled and emptied within one turn.
-    static BUFFER: RefCell<[u8; TO_LINE]> = const { RefCell::new([0; TO_LINE]) };
-}
-
-/// The most that moves in one turn, this way.
-pub(super) fn turn(way: Way) -> usize {
-    match way {
-        Way::ToLine => TO_LINE,
-        Way::ToClient => TO_CLIENT,
-    }
-}
 
 /// One direction: what was read here and not yet taken there.
 pub(super) struct Direction {
@@ -121,7 +100,7 @@ impl Direction {
 
     /// How many octets of what is kept are written at a time.
     pub(super) fn next(&self) -> usize {
-        self.kept().min(turn(self.way))
+        self.kept().min(longest(self.way))
     }
 
     /// Writes of what is kept as much as is taken now.
@@ -141,45 +120,6 @@ impl Direction {
         }
         Ok(written)
     }
-}
-
-/// What one turn found.
-pub(super) enum Read<T> {
-    /// So many bytes, handed on with this result; and there may be more.
-    Some { passed: T, more: bool },
-    /// There was nothing after all.
-    Nothing,
-    /// The end: the other side has closed.
-    End,
-}
-
-/// One turn: reads once and hands on what came.
-pub(super) fn read<T>(
-    from: &impl AsFd,
-    way: Way,
-    pass: impl FnOnce(&[u8]) -> T,
-) -> io::Result<Read<T>> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let room = &mut buffer[..turn(way)];
-        match nix::unistd::read(from, room) {
-            Ok(0) => Ok(Read::End),
-            Ok(count) => Ok(Read::Some {
-                passed: pass(&room[..count]),
-                more: count == room.len(),
-            }),
-            Err(Errno::EAGAIN | Errno::EINTR) => Ok(Read::Nothing),
-            Err(errno) => Err(errno.into()),
-        }
-    })
-}
-
-/// After a short read everything was read, and the next byte makes a new event (`epoll(7)` on
-/// edge-triggered use). After a full one `more` may wait, and is still there at the next turn.
-pub(super) fn rest<T: AsRawFd>(ready: &mut AsyncFdReadyGuard<'_, T>, more: bool) -> bool {
-    if !more {
-        ready.clear_ready();
-    }
-    more
 }
 
 /// Notes that `fd` takes nothing more until there is an event that says so: as after an `EAGAIN`, for

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::direction::{Direction, turn};
+use super::direction::Direction;
 use super::failure::Failure;
 use super::interpreter::{self, Interpreter, Order};
 use super::receipts::Receipts;
+use super::turn::{Turns, longest};
 use super::{End, Limits, Moved, Relay};
 use crate::client::Client;
 use crate::ledger::{Ledger, Turn, Unreadable, Way};
@@ -77,6 +78,7 @@ impl<'a> Relay<'a> {
             end: memo.end,
             ledger: Some(ledger),
             noted: None,
+            turns: Turns::new(),
         };
         // What is on its way to the client may never arrive.
         relay.receipts.expect(now);
@@ -85,7 +87,7 @@ impl<'a> Relay<'a> {
 
     /// A turn begins that may move octets.
     pub(super) fn begin(&mut self, way: Way) {
-        self.begin_with(way, turn(way));
+        self.begin_with(way, longest(way));
     }
 
     /// So many octets are moved in this turn.

@@ -18,6 +18,7 @@ mod interpreter;
 mod memo;
 mod orders;
 mod receipts;
+mod turn;
 
 use std::io;
 use std::pin::Pin;
@@ -33,13 +34,14 @@ use crate::client::{Client, has_urgent_data};
 use crate::com_port::Rights;
 use crate::ledger::{Ledger, Way};
 use crate::line::{Line, Tty};
-use direction::{Direction, Read, has_hung_up, read, rest};
+use direction::{Direction, has_hung_up};
 pub use ending::{End, Limits};
 pub use failure::Failure;
 use interpreter::{Interpreter, Order};
 pub use memo::Memo;
 use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
+use turn::{Read, Turns, rest};
 
 /// What a port's clients speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,7 @@ pub struct Relay<'a> {
     ledger: Option<Ledger>,
     /// What is written down there.
     noted: Option<Memo>,
+    turns: Turns,
 }
 
 impl<'a> Relay<'a> {
@@ -130,6 +133,7 @@ impl<'a> Relay<'a> {
             end: None,
             ledger,
             noted: None,
+            turns: Turns::new(),
         }
     }
 
@@ -267,7 +271,8 @@ impl<'a> Relay<'a> {
             return Ok(false);
         }
         self.begin(Way::ToLine);
-        let read = read(socket, Way::ToLine, |bytes| self.hear(bytes, line));
+        let turns = self.turns;
+        let read = turns.read(socket, Way::ToLine, |bytes| self.hear(bytes, line));
         match read.map_err(client_lost)? {
             Read::End => {
                 if let Some(error) = self.client_deaf.take() {
@@ -312,7 +317,8 @@ impl<'a> Relay<'a> {
         let mut ready = ready.map_err(line_lost)?;
         let client = self.client.socket();
         self.begin(Way::ToClient);
-        let read = read(ready.get_inner(), Way::ToClient, |bytes| {
+        let turns = self.turns;
+        let read = turns.read(ready.get_inner(), Way::ToClient, |bytes| {
             self.begin_with(Way::ToClient, bytes.len());
             match (&self.client_deaf, &mut self.interpreter) {
                 (Some(_), _) => Ok(()),
