@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use socket2::Socket;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use crate::access::Admission;
@@ -35,6 +35,10 @@ pub use signals::{Signals, hold_signals};
 
 /// How long sessions may take to end when the service stops: their own limits are shorter.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How much later than the sessions themselves their number is told: no client waits for that, and where
+/// they come and go by the hundred, systemd need not hear of each.
+const STATUS_LAG: Duration = Duration::from_millis(20);
 
 /// What the daemon serves, and where that came from.
 pub struct Service {
@@ -154,6 +158,9 @@ impl Server {
         doors: &Doors,
         signals: &Signals,
     ) -> (Farewell, &'static str) {
+        let lag = sleep(STATUS_LAG);
+        tokio::pin!(lag);
+        let (mut is_behind, mut told) = (false, String::new());
         loop {
             let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
@@ -165,7 +172,18 @@ impl Server {
                     }
                     _ => return (Farewell::Stop, "stopping: told to"),
                 },
-                () = self.board.changed() => notify::status(&self.status()),
+                () = self.board.changed(), if !is_behind => {
+                    is_behind = true;
+                    lag.as_mut().reset(Instant::now() + STATUS_LAG);
+                }
+                () = &mut lag, if is_behind => {
+                    is_behind = false;
+                    let status = self.status();
+                    if status != told {
+                        notify::status(&status);
+                        told = status;
+                    }
+                }
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {
                     if self.clients.count.get() > 0 {
