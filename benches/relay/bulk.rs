@@ -33,7 +33,7 @@ pub(crate) fn measure(kind: Kind, ways: Ways, time: Duration) -> Result<Vec<Figu
     let processes = server.processes();
     let (before, since) = (cpu(&processes), Instant::now());
     let moved = transfer(&modems[0], &mut client, ways, time)? as f64;
-    let (used, took) = (cpu(&processes) - before, since.elapsed());
+    let (used, took) = (cpu(&processes).saturating_sub(before), since.elapsed());
     let counting = Syscalls::count(&processes);
     let syscalls = match counting {
         None => None,
@@ -43,8 +43,18 @@ pub(crate) fn measure(kind: Kind, ways: Ways, time: Duration) -> Result<Vec<Figu
         }
     };
     let mut figures = vec![
-        Figure::new("speed", "MiB/s", moved / MIB / took.as_secs_f64(), Better::More),
-        Figure::new("CPU", "s/GiB", used.as_secs_f64() / (moved / GIB), Better::Less),
+        Figure::new(
+            "speed",
+            "MiB/s",
+            moved / MIB / took.as_secs_f64(),
+            Better::More,
+        ),
+        Figure::new(
+            "CPU",
+            "s/GiB",
+            used.as_secs_f64() / (moved / GIB),
+            Better::Less,
+        ),
     ];
     if let Some(syscalls) = syscalls {
         figures.push(Figure::new("system calls", "/KiB", syscalls, Better::Less));
@@ -60,7 +70,10 @@ pub(crate) fn transfer(
     time: Duration,
 ) -> Result<u64, String> {
     let telnet = client.hearing.is_some();
-    let mut socket = client.socket.try_clone().map_err(|error| error.to_string())?;
+    let mut socket = client
+        .socket
+        .try_clone()
+        .map_err(|error| error.to_string())?;
     let (said, heard) = (&AtomicU64::new(u64::MAX), &AtomicU64::new(u64::MAX));
     thread::scope(|scope| {
         let until = Instant::now() + time;

@@ -29,7 +29,12 @@ pub(crate) fn measure(kind: Kind, accept: Accept, count: usize) -> Result<Vec<Fi
     for _ in 0..count {
         times.push(start_once(kind, accept)?.as_secs_f64() * 1e3);
     }
-    Ok(vec![Figure::new("first answer", "ms", median(&mut times), Better::Less)])
+    Ok(vec![Figure::new(
+        "first answer",
+        "ms",
+        median(&mut times),
+        Better::Less,
+    )])
 }
 
 fn start_once(kind: Kind, accept: Accept) -> Result<Duration, String> {
@@ -54,10 +59,19 @@ fn start_once(kind: Kind, accept: Accept) -> Result<Duration, String> {
         fs::write(&config, settings).map_err(text)?;
         let notify = format!("NOTIFY_SOCKET={}", systemd.path().display());
         // A port's name is that of its socket.
-        command.args(["--fdname=p0", "-E", &notify, MODEMD, "--config"]).arg(config);
+        command
+            .args(["--fdname=p0", "-E", &notify, MODEMD, "--config"])
+            .arg(config);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let _running = Running(command.spawn().map_err(|error| format!("{ACTIVATE}: {error}"))?);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _running = Running(
+        command
+            .spawn()
+            .map_err(|error| format!("{ACTIVATE}: {error}"))?,
+    );
     wait_until_it_listens(&address)?;
     let since = Instant::now();
     Client::through(&address, kind.is_telnet(), &modems[0])?;

@@ -78,7 +78,12 @@ pub(crate) fn churn(kind: Kind, count: usize, polite: bool) -> Result<Vec<Figure
         return Err("it ended".into());
     }
     Ok(vec![
-        Figure::new("cycles", "/s", count as f64 / took.as_secs_f64(), Better::More),
+        Figure::new(
+            "cycles",
+            "/s",
+            count as f64 / took.as_secs_f64(),
+            Better::More,
+        ),
         Figure::new("failed", "", f64::from(failures), Better::Less),
         Figure::new("descriptors left", "", left as f64, Better::Less),
         Figure::new("locks left", "", server.lock_files() as f64, Better::Less),
@@ -88,9 +93,13 @@ pub(crate) fn churn(kind: Kind, count: usize, polite: bool) -> Result<Vec<Figure
 
 fn cycle(server: &Server) -> Result<Client, String> {
     let text = |error: std::io::Error| error.to_string();
-    let mut client = Client::connect(&server.addresses[0], server.kind.is_telnet()).map_err(text)?;
+    let mut client =
+        Client::connect(&server.addresses[0], server.kind.is_telnet()).map_err(text)?;
     let patience = Duration::from_secs(2);
-    client.socket.set_read_timeout(Some(patience)).map_err(text)?;
+    client
+        .socket
+        .set_read_timeout(Some(patience))
+        .map_err(text)?;
     client.socket.write_all(b"!").map_err(text)?;
     client.until(b'!').map_err(text)?;
     Ok(client)

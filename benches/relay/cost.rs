@@ -40,7 +40,9 @@ pub(crate) fn cpu(processes: &[Pid]) -> Duration {
 pub(crate) fn switches(processes: &[Pid]) -> u64 {
     let mut sum = 0;
     for pid in processes {
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+            .into_iter()
+            .flatten();
         for task in tasks.flatten() {
             let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             sum += status
@@ -81,7 +83,9 @@ impl Syscalls {
         let mut perf = Command::new("perf");
         perf.args(["stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p"]);
         perf.arg(pids.join(","));
-        perf.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        perf.stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         let child = perf.spawn().ok()?;
         // It says nothing when it has begun.
         std::thread::sleep(Duration::from_millis(150));
@@ -93,6 +97,7 @@ impl Syscalls {
         kill(pid, Signal::SIGINT).ok()?;
         let said = self.0.wait_with_output().ok()?;
         let text = String::from_utf8_lossy(&said.stderr);
-        text.lines().find_map(|line| line.split(',').next()?.parse().ok())
+        text.lines()
+            .find_map(|line| line.split(',').next()?.parse().ok())
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn measure(kind: Kind, trips: usize) -> Result<Vec<Figure>, String> {
         round_trips(&mut client, trips / 10)?;
         let before = cpu(&processes);
         let times = round_trips(&mut client, trips)?;
-        let used = cpu(&processes) - before;
+        let used = cpu(&processes).saturating_sub(before);
         let mut figures = percentiles(times);
         figures.push(Figure::new(
             "CPU",
@@ -86,7 +86,9 @@ fn round_trips(client: &mut Client, count: usize) -> Result<Vec<Duration>, Strin
             .socket
             .write_all(&[octet])
             .map_err(|error| error.to_string())?;
-        let read = client.read(&mut buffer).map_err(|error| error.to_string())?;
+        let read = client
+            .read(&mut buffer)
+            .map_err(|error| error.to_string())?;
         times.push(since.elapsed());
         if read != [octet] {
             return Err(format!("sent {octet}, received {read:?}"));

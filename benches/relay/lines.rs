@@ -34,20 +34,41 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
     run(&modems, &mut clients, time / 8)?;
     let (used, switched) = (cpu(&processes), switches(&processes));
     let measured = run(&modems, &mut clients, time)?;
-    let (used, switched) = (cpu(&processes) - used, switches(&processes) - switched);
+    let used = cpu(&processes).saturating_sub(used);
+    let switched = switches(&processes).saturating_sub(switched);
     let pieces = measured.delays.len() as f64;
     let kib = pieces * PIECE as f64 / 1024.0;
     let mut figures = vec![
-        Figure::new("CPU", "µs/piece", used.as_secs_f64() * 1e6 / pieces, Better::Less),
-        Figure::new("CPU of all", "%", used.as_secs_f64() / time.as_secs_f64() * 100.0, Better::Less),
+        Figure::new(
+            "CPU",
+            "µs/piece",
+            used.as_secs_f64() * 1e6 / pieces,
+            Better::Less,
+        ),
+        Figure::new(
+            "CPU of all",
+            "%",
+            used.as_secs_f64() / time.as_secs_f64() * 100.0,
+            Better::Less,
+        ),
     ];
     figures.extend(percentiles(measured.delays).into_iter().take(2));
-    figures.push(Figure::new("switches", "/KiB", switched as f64 / kib, Better::Less));
+    figures.push(Figure::new(
+        "switches",
+        "/KiB",
+        switched as f64 / kib,
+        Better::Less,
+    ));
     if let Some(counting) = Syscalls::count(&processes) {
         let counted = run(&modems, &mut clients, time / 4)?;
         let kib = (counted.delays.len() * PIECE) as f64 / 1024.0;
         if let Some(calls) = counting.end() {
-            figures.push(Figure::new("system calls", "/KiB", calls as f64 / kib, Better::Less));
+            figures.push(Figure::new(
+                "system calls",
+                "/KiB",
+                calls as f64 / kib,
+                Better::Less,
+            ));
         }
     }
     let delivered = pieces / measured.wanted as f64 * 100.0;
@@ -86,7 +107,10 @@ fn run(modems: &[Modem], clients: &mut [Client], time: Duration) -> Result<Run, 
         let heard = hearing.join().map_err(|_| "a thread failed")?;
         let delays = heard.map_err(|error| format!("hearing: {error}"))?;
         if delays.len() as u64 != said {
-            return Err(format!("{said} pieces were said and {} heard", delays.len()));
+            return Err(format!(
+                "{said} pieces were said and {} heard",
+                delays.len()
+            ));
         }
         let each = u64::try_from(time.as_nanos() / INTERVAL.as_nanos()).unwrap_or(u64::MAX);
         Ok(Run {
@@ -111,8 +135,8 @@ fn speak(modems: &[Modem], since: Instant, time: Duration) -> io::Result<u64> {
             break;
         }
         if next > now {
-            thread::sleep(next - now);
-        } else if now - next > INTERVAL {
+            thread::sleep(next.saturating_sub(now));
+        } else if now.saturating_sub(next) > INTERVAL {
             // More than can be said on this machine.
             next = now;
         }

@@ -9,6 +9,11 @@
 //! arrives is checked. Run by `cargo test`, all of it is done once and briefly, to see that it works:
 //! nothing that is measured is asserted.
 
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "what is counted here is far below 2^52"
+)]
+
 mod aims;
 mod bulk;
 mod cold;
@@ -104,9 +109,8 @@ fn split(list: Option<String>) -> Vec<String> {
 }
 
 fn measure(metric: &Metric, servers: &[String], rounds: usize) -> Table {
-    let is_wanted = |kind: &Kind| {
-        servers.is_empty() || servers.iter().any(|word| kind.name().contains(word))
-    };
+    let is_wanted =
+        |kind: &Kind| servers.is_empty() || servers.iter().any(|word| kind.name().contains(word));
     let kinds: Vec<Kind> = metric.kinds.iter().copied().filter(is_wanted).collect();
     let mut table = Table::new(&metric.title, &kinds);
     for round in 1..=rounds {

@@ -21,13 +21,18 @@ pub(crate) fn idle(kind: Kind, ports: usize, time: Duration) -> Result<Vec<Figur
     let after = memory(&processes) as f64;
     let (switched, used) = (switches(&processes), cpu(&processes));
     thread::sleep(time);
-    let wakeups = (switches(&processes) - switched) as f64 / time.as_secs_f64();
-    let used = (cpu(&processes) - used).as_secs_f64() * 1e3 / time.as_secs_f64();
+    let wakeups = switches(&processes).saturating_sub(switched) as f64 / time.as_secs_f64();
+    let used = cpu(&processes).saturating_sub(used).as_secs_f64() * 1e3 / time.as_secs_f64();
     drop(clients);
     Ok(vec![
         Figure::new("ports only", "KiB", before, Better::Less),
         Figure::new("all in use", "KiB", after, Better::Less),
-        Figure::new("a session", "KiB", (after - before) / ports as f64, Better::Less),
+        Figure::new(
+            "a session",
+            "KiB",
+            (after - before) / ports as f64,
+            Better::Less,
+        ),
         Figure::new("wake-ups", "/s", wakeups, Better::Less),
         Figure::new("CPU", "ms/s", used, Better::Less),
     ])
@@ -46,7 +51,11 @@ pub(crate) fn dropped(kind: Kind, ports: usize) -> Result<Vec<Figure>, String> {
     let modems = Modem::many(ports).map_err(|error| error.to_string())?;
     let mut server = Server::start(kind, &modems)?;
     // One first, for what is opened with the first and stays.
-    drop(Client::through(&server.addresses[0], kind.is_telnet(), &modems[0])?);
+    drop(Client::through(
+        &server.addresses[0],
+        kind.is_telnet(),
+        &modems[0],
+    )?);
     let settled = |server: &Server, least: usize| {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -64,7 +73,11 @@ pub(crate) fn dropped(kind: Kind, ports: usize) -> Result<Vec<Figure>, String> {
     let after = settled(&server, before);
     let took = since.elapsed();
     let runs = server.runs();
-    let left = if runs { after.saturating_sub(before) as f64 } else { 0.0 };
+    let left = if runs {
+        after.saturating_sub(before) as f64
+    } else {
+        0.0
+    };
     let mut figures = vec![Figure::new(
         "survived",
         "",
@@ -75,7 +88,12 @@ pub(crate) fn dropped(kind: Kind, ports: usize) -> Result<Vec<Figure>, String> {
         // All of it, also that it serves the next one.
         Client::through(&server.addresses[0], kind.is_telnet(), &modems[0])?;
         figures.push(Figure::new("descriptors left", "", left, Better::Less));
-        figures.push(Figure::new("all released after", "ms", took.as_secs_f64() * 1e3, Better::Less));
+        figures.push(Figure::new(
+            "all released after",
+            "ms",
+            took.as_secs_f64() * 1e3,
+            Better::Less,
+        ));
     }
     Ok(figures)
 }

@@ -34,7 +34,11 @@ const COLD: [Kind; 3] = [Kind::Minimal, Kind::Modemd, Kind::ModemdTelnet];
 pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
     let is_full = scale == Scale::Full;
     let time = move |milliseconds: u64| {
-        Duration::from_millis(if is_full { milliseconds } else { milliseconds.min(40) })
+        Duration::from_millis(if is_full {
+            milliseconds
+        } else {
+            milliseconds.min(40)
+        })
     };
     let count = move |full: usize, brief: usize| if is_full { full } else { brief };
     let rounds = |full: usize| count(full, 1);
@@ -55,7 +59,13 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         ("bulk-both", "Bulk, both ways at once", Ways::Both),
     ] {
         let measure = move |kind| bulk::measure(kind, ways, time(1000));
-        add(key, title, &Kind::ALL[..], rounds(9), Box::new(measure) as _);
+        add(
+            key,
+            title,
+            &Kind::ALL[..],
+            rounds(9),
+            Box::new(measure) as _,
+        );
     }
     add(
         "echo-alone",
@@ -76,7 +86,11 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         let title = format!("{lines} lines, each with 720 pieces of 16 octets a second");
         let measure = move |kind| lines::measure(kind, lines, time(2000));
         // A process for each line is too much for any machine.
-        let kinds: &[Kind] = if lines > 100 { &FEW_PROCESSES } else { &Kind::ALL };
+        let kinds: &[Kind] = if lines > 100 {
+            &FEW_PROCESSES
+        } else {
+            &Kind::ALL
+        };
         add(key, &title, kinds, rounds(5), Box::new(measure));
     }
     for (ports, _, key) in MANY {
@@ -93,8 +107,16 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         Box::new(move |kind| connect::fresh(kind, count(100, 3))),
     );
     for (key, title, accept) in [
-        ("cold-listening", "Started by its first client (`Accept=no`)", Accept::No),
-        ("cold-connected", "Started for each client (`Accept=yes`)", Accept::Yes),
+        (
+            "cold-listening",
+            "Started by its first client (`Accept=no`)",
+            Accept::No,
+        ),
+        (
+            "cold-connected",
+            "Started for each client (`Accept=yes`)",
+            Accept::Yes,
+        ),
     ] {
         let measure = move |kind| cold::measure(kind, accept, count(10, 1));
         add(key, title, &COLD, rounds(5), Box::new(measure) as _);

@@ -128,7 +128,10 @@ impl Port {
         tcsetattr(&line, SetArg::TCSANOW, &settings)?;
         for (what, side) in [(CLIENT, client.as_fd()), (LINE, line.as_fd())] {
             fcntl(side, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            epoll.add(side, EpollEvent::new(EpollFlags::EPOLLIN, token(number, what)))?;
+            epoll.add(
+                side,
+                EpollEvent::new(EpollFlags::EPOLLIN, token(number, what)),
+            )?;
         }
         self.session = Some(Session {
             sides: [File::from(OwnedFd::from(client)), line],

@@ -22,7 +22,8 @@ pub(crate) struct Modem {
 
 impl Modem {
     pub(crate) fn new() -> io::Result<Modem> {
-        let end = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let end =
+            posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         grantpt(&end)?;
         unlockpt(&end)?;
         let device = PathBuf::from(ptsname_r(&end)?);

@@ -93,7 +93,7 @@ pub(crate) struct Server {
     /// The one that serves, or one process for each port.
     processes: Vec<Child>,
     folder: PathBuf,
-    _systemd: Option<Systemd>,
+    systemd: Option<Systemd>,
 }
 
 impl Server {
@@ -106,7 +106,7 @@ impl Server {
             addresses,
             processes: Vec::new(),
             folder,
-            _systemd: None,
+            systemd: None,
         };
         let text = |error: std::io::Error| error.to_string();
         let ports = || server.addresses.iter().zip(modems);
@@ -128,7 +128,7 @@ impl Server {
                 command.arg("--standalone").arg("--config").arg(config);
                 command.env("NOTIFY_SOCKET", systemd.path());
                 commands.push(command);
-                server._systemd = Some(systemd);
+                server.systemd = Some(systemd);
             }
             Kind::Ser2net | Kind::Ser2netTuned | Kind::Ser2netTelnet => {
                 let config = server.folder.join("ser2net.yaml");
@@ -142,7 +142,9 @@ impl Server {
                     let (host, port) = address.rsplit_once(':').expect("an address");
                     let mut command = Command::new("socat");
                     command.arg("-b65536");
-                    command.arg(format!("TCP-LISTEN:{port},bind={host},reuseaddr,fork,nodelay"));
+                    command.arg(format!(
+                        "TCP-LISTEN:{port},bind={host},reuseaddr,fork,nodelay"
+                    ));
                     command.arg(format!("FILE:{},raw,echo=0", modem.device().display()));
                     commands.push(command);
                 }
@@ -151,7 +153,10 @@ impl Server {
         let log = File::create(server.folder.join("log")).map_err(text)?;
         for mut command in commands {
             let log = log.try_clone().map_err(text)?;
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(log);
             let child = command
                 .spawn()
                 .map_err(|error| format!("{}: {error}", kind.name()))?;
@@ -162,13 +167,17 @@ impl Server {
     }
 
     fn wait_until_it_listens(&mut self) -> Result<(), String> {
-        if let Some(systemd) = &self._systemd {
+        if let Some(systemd) = &self.systemd {
             return systemd.wait_until_ready().map_err(|why| self.died(&why));
         }
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let listening = listening()?;
-            if self.addresses.iter().all(|address| listening.contains(address)) {
+            if self
+                .addresses
+                .iter()
+                .all(|address| listening.contains(address))
+            {
                 return Ok(());
             }
             for process in &mut self.processes {

@@ -42,6 +42,11 @@ pub(crate) fn measure(kind: Kind, time: Duration) -> Result<Vec<Figure>, String>
     let kib = |octets: f64| octets / 1024.0;
     Ok(vec![
         Figure::new("said in vain", "KiB", kib(said as f64), Better::Less),
-        Figure::new("of it not with the client", "KiB", kib(said as f64 - f64::from(arrived)), Better::Less),
+        Figure::new(
+            "of it not with the client",
+            "KiB",
+            kib(said as f64 - f64::from(arrived)),
+            Better::Less,
+        ),
     ])
 }

@@ -60,7 +60,10 @@ fn hear(socket: &UnixDatagram, ready: &Sender<()>) {
         let name = name.unwrap_or_default();
         let has = |line| text.lines().any(|has| has == line);
         if has("FDSTORE=1") {
-            store.entry(name.to_owned()).or_default().extend(descriptors);
+            store
+                .entry(name.to_owned())
+                .or_default()
+                .extend(descriptors);
         } else if has("FDSTOREREMOVE=1") {
             store.remove(name);
         } else if has("READY=1") {

@@ -39,7 +39,9 @@ pub(crate) fn percentiles(mut times: Vec<Duration>) -> Vec<Figure> {
     times.sort_unstable();
     let at = |share: usize| {
         let index = (times.len() * share / 1000).min(times.len().saturating_sub(1));
-        times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+        times
+            .get(index)
+            .map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
     };
     [("p50", 500), ("p99", 990), ("p99.9", 999)]
         .map(|(name, share)| Figure::new(name, "µs", at(share), Better::Less))
@@ -77,12 +79,18 @@ impl Table {
         match measured {
             Ok(figures) => {
                 for figure in figures {
-                    let known = self.columns.iter().position(|(name, ..)| *name == figure.name);
+                    let known = self
+                        .columns
+                        .iter()
+                        .position(|(name, ..)| *name == figure.name);
                     let column = known.unwrap_or_else(|| {
                         self.columns.push((figure.name, figure.unit, figure.better));
                         self.columns.len() - 1
                     });
-                    self.values.entry((kind, column)).or_default().push(figure.value);
+                    self.values
+                        .entry((kind, column))
+                        .or_default()
+                        .push(figure.value);
                 }
             }
             Err(why) => {
@@ -92,7 +100,9 @@ impl Table {
     }
 
     pub(crate) fn failures(&self) -> impl Iterator<Item = (Kind, &str)> {
-        self.failures.iter().map(|(kind, why)| (*kind, why.as_str()))
+        self.failures
+            .iter()
+            .map(|(kind, why)| (*kind, why.as_str()))
     }
 
     /// The median of what was measured.
@@ -128,7 +138,9 @@ impl Table {
             let mut row = vec![kind.name().to_owned()];
             if !kind.is_installed() {
                 row.push("not installed".to_owned());
-            } else if let (Some(why), None) = (self.failures.get(kind), self.values.get(&(*kind, 0))) {
+            } else if let (Some(why), None) =
+                (self.failures.get(kind), self.values.get(&(*kind, 0)))
+            {
                 row.push(format!("failed: {why}"));
             } else {
                 for (column, (name, ..)) in self.columns.iter().enumerate() {
@@ -140,11 +152,14 @@ impl Table {
         // A column of ratios that has none says nothing.
         let columns = rows[0].len();
         let is_empty = |column: usize| {
-            rows[1..]
-                .iter()
-                .all(|row| row.get(column).is_none_or(|cell| cell.is_empty() || cell == "–"))
+            rows[1..].iter().all(|row| {
+                row.get(column)
+                    .is_none_or(|cell| cell.is_empty() || cell == "–")
+            })
         };
-        let shown: Vec<usize> = (0..columns).filter(|column| *column == 0 || !is_empty(*column)).collect();
+        let shown: Vec<usize> = (0..columns)
+            .filter(|column| *column == 0 || !is_empty(*column))
+            .collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
