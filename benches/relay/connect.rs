@@ -84,10 +84,10 @@ pub(crate) fn churn(kind: Kind, count: usize, polite: bool) -> Result<Vec<Figure
             count as f64 / took.as_secs_f64(),
             Better::More,
         ),
-        Figure::new("failed", "", f64::from(failures), Better::Less),
-        Figure::new("descriptors left", "", left as f64, Better::Less),
-        Figure::new("locks left", "", server.lock_files() as f64, Better::Less),
-        Figure::new("memory grown", "KiB", grown, Better::Less),
+        Figure::plain("failed", "", f64::from(failures)),
+        Figure::plain("descriptors left", "", left as f64),
+        Figure::plain("locks left", "", server.lock_files() as f64),
+        Figure::plain("memory grown", "KiB", grown),
     ])
 }
 

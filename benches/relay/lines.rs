@@ -45,11 +45,10 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
             used.as_secs_f64() * 1e6 / pieces,
             Better::Less,
         ),
-        Figure::new(
+        Figure::plain(
             "CPU of all",
             "%",
             used.as_secs_f64() / time.as_secs_f64() * 100.0,
-            Better::Less,
         ),
     ];
     figures.extend(percentiles(measured.delays).into_iter().take(2));
@@ -72,7 +71,7 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
         }
     }
     let delivered = pieces / measured.wanted as f64 * 100.0;
-    figures.push(Figure::new("in time", "%", delivered, Better::More));
+    figures.push(Figure::plain("in time", "%", delivered));
     Ok(figures)
 }
 

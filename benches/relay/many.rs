@@ -27,14 +27,9 @@ pub(crate) fn idle(kind: Kind, ports: usize, time: Duration) -> Result<Vec<Figur
     Ok(vec![
         Figure::new("ports only", "KiB", before, Better::Less),
         Figure::new("all in use", "KiB", after, Better::Less),
-        Figure::new(
-            "a session",
-            "KiB",
-            (after - before) / ports as f64,
-            Better::Less,
-        ),
-        Figure::new("wake-ups", "/s", wakeups, Better::Less),
-        Figure::new("CPU", "ms/s", used, Better::Less),
+        Figure::plain("a session", "KiB", (after - before) / ports as f64),
+        Figure::plain("wake-ups", "/s", wakeups),
+        Figure::plain("CPU", "ms/s", used),
     ])
 }
 
@@ -78,16 +73,11 @@ pub(crate) fn dropped(kind: Kind, ports: usize) -> Result<Vec<Figure>, String> {
     } else {
         0.0
     };
-    let mut figures = vec![Figure::new(
-        "survived",
-        "",
-        f64::from(u8::from(runs)),
-        Better::More,
-    )];
+    let mut figures = vec![Figure::plain("survived", "", f64::from(u8::from(runs)))];
     if runs {
         // All of it, also that it serves the next one.
         Client::through(&server.addresses[0], kind.is_telnet(), &modems[0])?;
-        figures.push(Figure::new("descriptors left", "", left, Better::Less));
+        figures.push(Figure::plain("descriptors left", "", left));
         figures.push(Figure::new(
             "all released after",
             "ms",

@@ -63,6 +63,10 @@ impl Kind {
         self.program().is_some()
     }
 
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Kind::Modemd | Kind::ModemdTelnet)
+    }
+
     /// Of somebody else, to be installed.
     pub(crate) fn program(self) -> Option<&'static str> {
         match self {
