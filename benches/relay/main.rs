@@ -109,8 +109,11 @@ fn split(list: Option<String>) -> Vec<String> {
 }
 
 fn measure(metric: &Metric, servers: &[String], rounds: usize) -> Table {
-    let is_wanted =
-        |kind: &Kind| servers.is_empty() || servers.iter().any(|word| kind.name().contains(word));
+    let is_wanted = |kind: &Kind| {
+        let is_named = |word: &String| kind.name().contains(word);
+        (metric.has_peers || !kind.is_peer())
+            && (servers.is_empty() || servers.iter().any(is_named))
+    };
     let kinds: Vec<Kind> = metric.kinds.iter().copied().filter(is_wanted).collect();
     let mut table = Table::new(&metric.title, &kinds);
     for round in 1..=rounds {

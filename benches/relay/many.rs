@@ -90,6 +90,8 @@ pub(crate) fn dropped(kind: Kind, ports: usize) -> Result<Vec<Figure>, String> {
 
 /// How many descriptors there are when nothing changes any more.
 pub(crate) fn descriptors_when_calm(server: &Server) -> usize {
+    // socat keeps the line for half a second.
+    let still = if server.kind == Kind::Socat { 600 } else { 200 };
     let mut before = usize::MAX;
     loop {
         let now = descriptors(&server.processes());
@@ -97,6 +99,6 @@ pub(crate) fn descriptors_when_calm(server: &Server) -> usize {
             return now;
         }
         before = now;
-        thread::sleep(Duration::from_millis(600));
+        thread::sleep(Duration::from_millis(still));
     }
 }
