@@ -16,11 +16,17 @@ pub(crate) struct Metric {
     pub(crate) title: String,
     pub(crate) kinds: &'static [Kind],
     pub(crate) rounds: usize,
-    /// What it needs is installed.
-    pub(crate) is_possible: bool,
+    /// The program without which there is nothing to measure.
+    pub(crate) needs: Option<&'static str>,
     /// The peers are measured, too.
     pub(crate) has_peers: bool,
     pub(crate) measure: Box<dyn Fn(Kind) -> Result<Vec<Figure>, String>>,
+}
+
+impl Metric {
+    pub(crate) fn is_possible(&self) -> bool {
+        self.needs.is_none_or(is_installed)
+    }
 }
 
 /// How many lines and sessions, for what grows with them.
@@ -52,7 +58,7 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
             title: title.to_owned(),
             kinds,
             rounds,
-            is_possible: true,
+            needs: None,
             has_peers: true,
             measure,
         });
@@ -147,7 +153,7 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         Box::new(move |kind| stopped::measure(kind, time(500))),
     );
     for metric in &mut all {
-        metric.is_possible = !metric.key.starts_with("cold") || is_installed(ACTIVATE);
+        metric.needs = metric.key.starts_with("cold").then_some(ACTIVATE);
         // That they work with this is seen in one; how well they do is not our affair then.
         metric.has_peers = is_full || metric.key == "echo-alone";
     }

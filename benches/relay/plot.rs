@@ -29,7 +29,7 @@ const PANELS: [Panel; 3] = [
         per: 1024.0,
     },
     Panel {
-        title: "memory of it for a session, KiB",
+        title: "memory that a session adds, KiB",
         key: |(_, _, idle)| idle,
         column: "a session",
         per: 1.0,

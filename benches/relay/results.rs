@@ -66,20 +66,20 @@ fn page(tables: &[(&str, Table)]) -> String {
 
 fn machine() -> String {
     let rows = [
-        ("date", said("date", &["-u", "+%F"])),
+        ("date", output("date", &["-u", "+%F"])),
         ("CPU", processors()),
         ("memory", memory()),
         ("kernel", content("/proc/sys/kernel/osrelease")),
         ("distribution", field("/etc/os-release", "PRETTY_NAME=")),
         ("modemd", Some(modemd())),
-        ("ser2net", said("ser2net", &["-v"])),
-        ("socat", said("socat", &["-V"])),
-        ("systemd", said(ACTIVATE, &["--version"])),
-        ("rustc", said("rustc", &["--version"])),
+        ("ser2net", version("ser2net", "ser2net", "-v")),
+        ("socat", version("socat", "socat", "-V")),
+        ("systemd", version("systemd", ACTIVATE, "--version")),
+        ("rustc", version("rustc", "rustc", "--version")),
     ];
     let mut text = "| | |\n|---|---|\n".to_owned();
     for (what, value) in rows {
-        let value = value.unwrap_or_else(|| "?".to_owned());
+        let value = value.unwrap_or_else(|| "–".to_owned());
         let _ = writeln!(text, "| {what} | {value} |");
     }
     text
@@ -110,28 +110,39 @@ fn memory() -> Option<String> {
 /// Its version and commit, and whether it is all in that commit.
 fn modemd() -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let Some(commit) = said("git", &["-C", HERE, "rev-parse", "--short", "HEAD"]) else {
+    let Some(commit) = output("git", &["-C", HERE, "rev-parse", "--short", "HEAD"]) else {
         return version.to_owned();
     };
     // What is written here is not what is measured.
-    let measured = [HERE, "src", "Cargo.toml", "Cargo.lock", "benches/relay"];
-    let status = ["-C", measured[0], "status", "--porcelain", "--"];
-    let is_changed = said("git", &[&status[..], &measured[1..]].concat()).is_some();
+    let status = [
+        "-C",
+        HERE,
+        "status",
+        "--porcelain",
+        "--",
+        ".",
+        ":!benches/*.md",
+        ":!benches/*.svg",
+    ];
+    let is_changed = output("git", &status).is_some();
     let changed = if is_changed { ", with changes" } else { "" };
     format!("{version}, commit {commit}{changed}")
 }
 
-/// The line that names a version, or else the first one that a program says, if it says any.
-fn said(program: &str, arguments: &[&str]) -> Option<String> {
+/// The first version that a program names, its own or that of what it belongs to.
+fn version(of: &str, program: &str, option: &str) -> Option<String> {
+    let text = output(program, &[option])?;
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix(of)?.strip_prefix(' '))?;
+    Some(version.trim_start_matches("version ").to_owned())
+}
+
+/// What a program says, if it says anything and succeeds.
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
-    if !output.status.success() {
-        return None;
-    }
-    let text = String::from_utf8(output.stdout).ok()?;
-    let lines = || text.lines().map(str::trim);
-    let named =
-        lines().find_map(|line| line.strip_prefix(program)?.trim().strip_prefix("version "));
-    named.or_else(|| lines().next()).map(str::to_owned)
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
 }
 
 fn content(file: &str) -> Option<String> {
