@@ -44,7 +44,9 @@ pub(crate) fn write(tables: &[(&str, Table)]) -> io::Result<()> {
 
 fn page(tables: &[(&str, Table)]) -> String {
     let mut page = format!("# modemd beside its peers\n\n{}\n{ABOUT}\n", machine());
-    for missing in missing() {
+    let missing = Vec::from_iter(missing());
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
         let _ = writeln!(
             page,
             "Not installed, and therefore not measured: {missing}.\n"
@@ -132,10 +134,13 @@ fn modemd() -> String {
 /// The first version that a program names, its own or that of what it belongs to.
 fn version(of: &str, program: &str, option: &str) -> Option<String> {
     let text = output(program, &[option])?;
-    let version = text
-        .lines()
-        .find_map(|line| line.strip_prefix(of)?.strip_prefix(' '))?;
-    Some(version.trim_start_matches("version ").to_owned())
+    text.lines().find_map(|line| {
+        let version = line.strip_prefix(of)?.trim_start();
+        let version = version.strip_prefix("version ").unwrap_or(version);
+        version
+            .starts_with(|first: char| first.is_ascii_digit())
+            .then(|| version.to_owned())
+    })
 }
 
 /// What a program says, if it says anything and succeeds.
