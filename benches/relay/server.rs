@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -308,7 +309,11 @@ fn ser2net_settings<'m>(
 pub(crate) fn free_addresses(count: usize) -> Result<Vec<String>, String> {
     const FIRST: u16 = 12_000;
     const LAST: u16 = 32_000;
-    static NEXT: AtomicU16 = AtomicU16::new(FIRST);
+    // Another run on this machine begins elsewhere.
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        let place = std::process::id().wrapping_mul(997) % u32::from(LAST - FIRST);
+        AtomicU16::new(FIRST + u16::try_from(place).unwrap_or(0))
+    });
     let mut found = Vec::with_capacity(count);
     for _ in FIRST..LAST {
         if found.len() == count {
