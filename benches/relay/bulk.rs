@@ -33,7 +33,7 @@ pub(crate) fn measure(kind: Kind, ways: Ways, time: Duration) -> Result<Vec<Figu
     let processes = server.processes();
     let (before, since) = (cpu(&processes), Instant::now());
     let moved = transfer(&modems[0], &mut client, ways, time)? as f64;
-    let (used, took) = (cpu(&processes) - before, since.elapsed());
+    let (used, took) = (cpu(&processes).saturating_sub(before), since.elapsed());
     let counting = Syscalls::count(&processes);
     let syscalls = match counting {
         None => None,

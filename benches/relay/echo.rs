@@ -21,7 +21,7 @@ pub(crate) fn measure(kind: Kind, trips: usize) -> Result<Vec<Figure>, String> {
         round_trips(&mut client, trips / 10)?;
         let before = cpu(&processes);
         let times = round_trips(&mut client, trips)?;
-        let used = cpu(&processes) - before;
+        let used = cpu(&processes).saturating_sub(before);
         let mut figures = percentiles(times);
         figures.push(Figure::new(
             "CPU",

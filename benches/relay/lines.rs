@@ -34,7 +34,8 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
     run(&modems, &mut clients, time / 8)?;
     let (used, switched) = (cpu(&processes), switches(&processes));
     let measured = run(&modems, &mut clients, time)?;
-    let (used, switched) = (cpu(&processes) - used, switches(&processes) - switched);
+    let used = cpu(&processes).saturating_sub(used);
+    let switched = switches(&processes).saturating_sub(switched);
     let pieces = measured.delays.len() as f64;
     let kib = pieces * PIECE as f64 / 1024.0;
     let mut figures = vec![
@@ -44,11 +45,10 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
             used.as_secs_f64() * 1e6 / pieces,
             Better::Less,
         ),
-        Figure::new(
+        Figure::plain(
             "CPU of all",
             "%",
             used.as_secs_f64() / time.as_secs_f64() * 100.0,
-            Better::Less,
         ),
     ];
     figures.extend(percentiles(measured.delays).into_iter().take(2));
@@ -71,7 +71,7 @@ pub(crate) fn measure(kind: Kind, lines: usize, time: Duration) -> Result<Vec<Fi
         }
     }
     let delivered = pieces / measured.wanted as f64 * 100.0;
-    figures.push(Figure::new("in time", "%", delivered, Better::More));
+    figures.push(Figure::plain("in time", "%", delivered));
     Ok(figures)
 }
 
@@ -134,8 +134,8 @@ fn speak(modems: &[Modem], since: Instant, time: Duration) -> io::Result<u64> {
             break;
         }
         if next > now {
-            thread::sleep(next - now);
-        } else if now - next > INTERVAL {
+            thread::sleep(next.saturating_sub(now));
+        } else if now.saturating_sub(next) > INTERVAL {
             // More than can be said on this machine.
             next = now;
         }

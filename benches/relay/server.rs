@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,10 @@ impl Kind {
         self.program().is_some()
     }
 
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Kind::Modemd | Kind::ModemdTelnet)
+    }
+
     /// Of somebody else, to be installed.
     pub(crate) fn program(self) -> Option<&'static str> {
         match self {
@@ -93,7 +98,7 @@ pub(crate) struct Server {
     /// The one that serves, or one process for each port.
     processes: Vec<Child>,
     folder: PathBuf,
-    _systemd: Option<Systemd>,
+    systemd: Option<Systemd>,
 }
 
 impl Server {
@@ -106,7 +111,7 @@ impl Server {
             addresses,
             processes: Vec::new(),
             folder,
-            _systemd: None,
+            systemd: None,
         };
         let text = |error: std::io::Error| error.to_string();
         let ports = || server.addresses.iter().zip(modems);
@@ -128,7 +133,7 @@ impl Server {
                 command.arg("--standalone").arg("--config").arg(config);
                 command.env("NOTIFY_SOCKET", systemd.path());
                 commands.push(command);
-                server._systemd = Some(systemd);
+                server.systemd = Some(systemd);
             }
             Kind::Ser2net | Kind::Ser2netTuned | Kind::Ser2netTelnet => {
                 let config = server.folder.join("ser2net.yaml");
@@ -167,7 +172,7 @@ impl Server {
     }
 
     fn wait_until_it_listens(&mut self) -> Result<(), String> {
-        if let Some(systemd) = &self._systemd {
+        if let Some(systemd) = &self.systemd {
             return systemd.wait_until_ready().map_err(|why| self.died(&why));
         }
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -310,7 +315,11 @@ fn ser2net_settings<'m>(
 pub(crate) fn free_addresses(count: usize) -> Result<Vec<String>, String> {
     const FIRST: u16 = 12_000;
     const LAST: u16 = 32_000;
-    static NEXT: AtomicU16 = AtomicU16::new(FIRST);
+    // Another run on this machine begins elsewhere.
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        let place = std::process::id().wrapping_mul(997) % u32::from(LAST - FIRST);
+        AtomicU16::new(FIRST + u16::try_from(place).unwrap_or(0))
+    });
     let mut found = Vec::with_capacity(count);
     for _ in FIRST..LAST {
         if found.len() == count {

@@ -20,7 +20,8 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) value: f64,
-    pub(crate) better: Better,
+    /// Of what is compared.
+    pub(crate) better: Option<Better>,
 }
 
 impl Figure {
@@ -29,7 +30,17 @@ impl Figure {
             name: name.to_owned(),
             unit,
             value,
-            better,
+            better: Some(better),
+        }
+    }
+
+    /// Stands for itself: it should be none, or all, and a ratio of it says nothing.
+    pub(crate) fn plain(name: &str, unit: &'static str, value: f64) -> Figure {
+        Figure {
+            name: name.to_owned(),
+            unit,
+            value,
+            better: None,
         }
     }
 }
@@ -59,7 +70,7 @@ pub(crate) struct Table {
     pub(crate) title: String,
     kinds: Vec<Kind>,
     /// The figures' names and units, in their order.
-    columns: Vec<(String, &'static str, Better)>,
+    columns: Vec<(String, &'static str, Option<Better>)>,
     values: BTreeMap<(Kind, usize), Vec<f64>>,
     failures: BTreeMap<Kind, String>,
 }
@@ -112,11 +123,12 @@ impl Table {
         Some(median(&mut values))
     }
 
-    /// The best peer's figure in this column.
-    fn best_peer(&self, column: usize) -> Option<f64> {
-        let (name, _, better) = &self.columns[column];
-        let peers = self.kinds.iter().filter(|kind| kind.is_peer());
-        let values = peers.filter_map(|kind| self.value(*kind, name));
+    /// The best figure of the peers that do the same: raw bytes, or RFC 2217, which is more work.
+    fn best_peer(&self, kind: Kind, column: &str, better: Better) -> Option<f64> {
+        let peers = self.kinds.iter().filter(|peer| peer.is_peer());
+        let values = peers
+            .filter(|peer| peer.is_telnet() == kind.is_telnet())
+            .filter_map(|peer| self.value(*peer, column));
         match better {
             Better::Less => values.min_by(f64::total_cmp),
             Better::More => values.max_by(f64::total_cmp),
@@ -125,96 +137,114 @@ impl Table {
 
     /// As Markdown, which can be read in a terminal too.
     pub(crate) fn text(&self) -> String {
-        let mut rows = vec![vec![String::new()]];
-        for (name, unit, _) in &self.columns {
-            let head = if unit.is_empty() {
-                name.clone()
-            } else {
-                format!("{name}, {unit}")
-            };
-            rows[0].extend([head, "÷ minimal".to_owned(), "÷ best peer".to_owned()]);
-        }
-        for kind in &self.kinds {
-            let mut row = vec![kind.name().to_owned()];
-            if !kind.is_installed() {
-                row.push("not installed".to_owned());
-            } else if let (Some(why), None) =
-                (self.failures.get(kind), self.values.get(&(*kind, 0)))
-            {
-                row.push(format!("failed: {why}"));
-            } else {
-                for (column, (name, ..)) in self.columns.iter().enumerate() {
-                    row.extend(self.cells(*kind, column, name));
-                }
-            }
-            rows.push(row);
-        }
-        // A column of ratios that has none says nothing.
-        let columns = rows[0].len();
-        let is_empty = |column: usize| {
-            rows[1..].iter().all(|row| {
-                row.get(column)
-                    .is_none_or(|cell| cell.is_empty() || cell == "–")
-            })
-        };
-        let shown: Vec<usize> = (0..columns)
-            .filter(|column| *column == 0 || !is_empty(*column))
-            .collect();
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let mut text = format!("### {}\n\n", self.title);
-        for (number, row) in rows.iter().enumerate() {
-            for &column in &shown {
-                let cell = row.get(column).map_or("", String::as_str);
-                let pad = width(column) - cell.chars().count();
-                let _ = match column {
-                    0 => write!(text, "| {cell}{} |", " ".repeat(pad)),
-                    _ => write!(text, " {}{cell} |", " ".repeat(pad)),
-                };
-            }
-            text.push('\n');
-            if number == 0 {
-                for &column in &shown {
-                    let dashes = "-".repeat(width(column) + 1);
-                    let _ = match column {
-                        0 => write!(text, "|{dashes}-|"),
-                        _ => write!(text, "{dashes}:|"),
-                    };
-                }
-                text.push('\n');
+        let heads = self.columns.iter().map(|(name, unit, _)| match *unit {
+            "" => name.clone(),
+            unit => format!("{name}, {unit}"),
+        });
+        let mut rows = vec![[String::new()].into_iter().chain(heads).collect()];
+        for &kind in &self.kinds {
+            rows.push(self.row(kind));
+            if kind.is_ours() {
+                rows.extend(self.ratios(kind));
             }
         }
-        text
+        format!("### {}\n\n{}", self.title, markdown(&rows))
     }
 
-    fn cells(&self, kind: Kind, column: usize, name: &str) -> [String; 3] {
-        let Some(value) = self.value(kind, name) else {
-            return ["–".into(), "–".into(), "–".into()];
-        };
-        let values = &self.values[&(kind, column)];
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mut cell = number(value);
-        if values.len() > 1 && number(least) != number(most) {
-            let _ = write!(cell, " ({}…{})", number(least), number(most));
+    fn row(&self, kind: Kind) -> Vec<String> {
+        let mut row = vec![kind.name().to_owned()];
+        if !kind.is_installed() {
+            row.push("not installed".to_owned());
+        } else if !self.values.keys().any(|(has, _)| *has == kind) {
+            let why = self.failures.contains_key(&kind);
+            row.push(if why { "failed" } else { "not measured" }.to_owned());
+        } else {
+            row.extend((0..self.columns.len()).map(|column| self.cell(kind, column)));
         }
-        let ratio = |to: Option<f64>| match to {
-            Some(to) if to > 0.0 => number(value / to),
-            _ => "–".to_owned(),
+        row
+    }
+
+    /// The median, and in parentheses the least and the most.
+    fn cell(&self, kind: Kind, column: usize) -> String {
+        let Some(values) = self.values.get(&(kind, column)) else {
+            return "–".to_owned();
         };
-        let minimal = self.value(Kind::Minimal, name);
-        let to_minimal = minimal.filter(|_| kind != Kind::Minimal);
-        let to_peer = self.best_peer(column).filter(|_| !kind.is_peer());
-        [cell, ratio(to_minimal), ratio(to_peer)]
+        let mut sorted = values.clone();
+        let mut cell = number(median(&mut sorted));
+        let (least, most) = (number(sorted[0]), number(sorted[sorted.len() - 1]));
+        if least != most {
+            let _ = write!(cell, " ({least}…{most})");
+        }
+        cell
+    }
+
+    /// What a server's figures are of the minimal loop's, and of the best peer's.
+    fn ratios(&self, kind: Kind) -> impl Iterator<Item = Vec<String>> {
+        let to_minimal = |name: &str, _| self.value(Kind::Minimal, name);
+        let to_peer = |name: &str, better| self.best_peer(kind, name, better);
+        let row = |title: &str, to: &dyn Fn(&str, Better) -> Option<f64>| {
+            let ratio = |(name, _, better): &(String, _, Option<Better>)| {
+                let to = to(name, (*better)?).filter(|to| *to > 0.0)?;
+                Some(number(self.value(kind, name)? / to))
+            };
+            let ratios: Vec<_> = self.columns.iter().map(ratio).collect();
+            let has_some = ratios.iter().any(Option::is_some);
+            let ratios = ratios.into_iter().map(Option::unwrap_or_default);
+            has_some.then(|| [title.to_owned()].into_iter().chain(ratios).collect())
+        };
+        let rows = [
+            row("– ÷ minimal", &to_minimal),
+            row("– ÷ best peer", &to_peer),
+        ];
+        rows.into_iter().flatten()
     }
 }
 
-/// Three digits that count.
-fn number(value: f64) -> String {
+/// A table of Markdown whose columns are in line; the first row is its head.
+pub(crate) fn markdown(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |row: &Vec<String>, column: usize| row.get(column).cloned().unwrap_or_default();
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| cell(row, column).chars().count());
+        widths.max().unwrap_or(0).max(3)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        for (column, width) in widths.iter().enumerate() {
+            let cell = cell(row, column);
+            // What follows the name is numbers.
+            let _ = match column {
+                0 => write!(text, "| {cell:<width$} |"),
+                _ => write!(text, " {cell:>width$} |"),
+            };
+        }
+        text.push('\n');
+        if number == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let _ = match column {
+                    0 => write!(text, "|{:-<1$}|", "", width + 2),
+                    _ => write!(text, "{:-<1$}:|", "", width + 1),
+                };
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Three digits that count, and more of what is large.
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
-    if value == 0.0 || size >= 99.95 {
+    if size >= 9999.5 {
+        let mut digits = format!("{value:.0}");
+        let mut at = digits.len();
+        while at > 3 + usize::from(value < 0.0) {
+            at -= 3;
+            digits.insert(at, ',');
+        }
+        digits
+    } else if value.fract() == 0.0 || size >= 99.95 {
         format!("{value:.0}")
     } else if size >= 9.995 {
         format!("{value:.1}")
