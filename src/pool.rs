@@ -115,11 +115,12 @@ impl Pool {
         let patience = match busy {
             Busy::Wait(limit) => limit,
             Busy::Refuse => match self.try_all() {
-                Err(refusal @ NoLine::Busy(_)) => {
-                    // That somebody has left may have come with this very client.
+                Err(NoLine::Busy(_)) => {
+                    // That somebody has left may have come with this very client, and his line may be
+                    // free by now.
                     yield_now().await;
                     if self.lingering.get() == 0 {
-                        return Err(refusal);
+                        return self.try_all();
                     }
                     // The others in this pool were first; a refusing pool has no queue of its own.
                     LINGERING

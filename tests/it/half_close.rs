@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::support::{
     Modem, Running, Scratch, have, locks_in, port, random, read_all, read_exactly, read_until,
     reset, server_end, standalone, wait_until,
@@ -239,6 +241,24 @@ fn a_client_that_is_killed_frees_the_line() {
     wait_until("the lock files to go", || {
         locks_in(scratch.path()).is_empty()
     });
+}
+
+#[test]
+fn who_comes_in_the_moment_in_which_the_other_one_leaves_gets_the_line() {
+    let (scratch, modem) = (Scratch::new(), Modem::new());
+    let server = serve(&scratch, modem.device(), "0s");
+    let mut client = server.connect();
+    for _ in 0..20 {
+        client.write_all(b"A").unwrap();
+        modem.expect(b"A");
+        // The beginning of the next and the end of this one are there at once.
+        server.signal(Signal::SIGSTOP);
+        let next = server.connect();
+        client = next;
+        server.signal(Signal::SIGCONT);
+    }
+    client.write_all(b"A").unwrap();
+    modem.expect(b"A");
 }
 
 #[test]
