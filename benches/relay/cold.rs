@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use crate::cost::descendants;
 use crate::modem::Modem;
+use crate::processors::put;
 use crate::server::{Kind, MODEMD, free_addresses, listening, minimal, modemd_settings, scratch};
 use crate::stream::Client;
 use crate::systemd::Systemd;
@@ -67,11 +68,12 @@ fn start_once(kind: Kind, accept: Accept) -> Result<Duration, String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let _running = Running(
+    let running = Running(
         command
             .spawn()
             .map_err(|error| format!("{ACTIVATE}: {error}"))?,
     );
+    put(&running.0).map_err(|errno| errno.to_string())?;
     wait_until_it_listens(&address)?;
     let since = Instant::now();
     Client::through(&address, kind.is_telnet(), &modems[0])?;

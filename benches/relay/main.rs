@@ -26,6 +26,7 @@ mod metrics;
 mod minimal;
 mod modem;
 mod plot;
+mod processors;
 mod results;
 mod server;
 mod stopped;
@@ -76,6 +77,9 @@ fn main() -> ExitCode {
         }
     }
     raise_descriptor_limit();
+    if let Err(errno) = processors::leave_one() {
+        eprintln!("the servers have no processor of their own: {errno}");
+    }
     let mut tables = Vec::new();
     let mut has_skipped = false;
     for metric in metrics(scale) {

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use crate::cost::descendants;
 use crate::modem::Modem;
+use crate::processors::put;
 use crate::systemd::Systemd;
 
 /// What is measured.
@@ -165,6 +166,7 @@ impl Server {
             let child = command
                 .spawn()
                 .map_err(|error| format!("{}: {error}", kind.name()))?;
+            put(&child).map_err(|errno| errno.to_string())?;
             server.processes.push(child);
         }
         server.wait_until_it_listens()?;

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_turn_is_shorter_beside_somebody_who_types_and_only_then() {
-        let much = [b'x'; 20_000];
+        let much = vec![b'x'; 20_000];
         let (bulk, other) = (Turns::new(), Turns::new());
         assert_eq!(taken(bulk, Way::ToLine, &much), TO_LINE);
         assert_eq!(taken(bulk, Way::ToClient, &much), TO_CLIENT);

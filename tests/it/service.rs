@@ -216,12 +216,17 @@ impl Ledger {
             .unwrap();
     }
 
-    /// The record of what changes at every turn.
-    pub(crate) fn body(&self) -> String {
-        const BODIES: u64 = 16 * 1024;
+    /// Where the record of what changes at every turn is, and how long.
+    pub(crate) fn body_place(&self) -> (u64, usize) {
         let packed = self.number(BODY_CHOICE + 1 + self.number(BODY_CHOICE));
-        let mut text = vec![0; usize::try_from(packed & 0xffff_ffff).unwrap()];
-        let at = BODIES + (packed >> 32);
+        let length = usize::try_from(packed & 0xffff_ffff).unwrap();
+        (packed >> 32, length)
+    }
+
+    /// That record.
+    pub(crate) fn body(&self) -> String {
+        let (at, length) = self.body_place();
+        let mut text = vec![0; length];
         self.0.read_exact_at(&mut text, at).unwrap();
         String::from_utf8_lossy(&text).into_owned()
     }

@@ -13,8 +13,8 @@ use crate::survival::plain;
 
 const CRASHES: u64 = 5;
 
-/// The most that one process may have in its hands (`TURN` in `src/relay/direction.rs`).
-const TURN: u64 = 4096;
+/// The most that one process may have in its hands (`TO_LINE` in `src/relay/turn.rs`).
+const TURN: u64 = 16 * 1024;
 
 /// Nobody sends so many of these.
 const END: [u8; 3000] = [b'.'; 3000];
