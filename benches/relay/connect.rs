@@ -88,7 +88,7 @@ pub(crate) fn churn(kind: Kind, count: usize, polite: bool) -> Result<Vec<Figure
         Figure::plain("done", "", done),
         Figure::plain("failed", "", f64::from(failures)),
         Figure::plain("descriptors left", "", left as f64),
-        Figure::plain("locks left", "", server.lock_files() as f64),
+        Figure::plain("locks left", "", server.locks_left() as f64),
         Figure::plain("memory grown", "KiB", grown),
     ])
 }

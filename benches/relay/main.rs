@@ -21,6 +21,7 @@ mod connect;
 mod cost;
 mod echo;
 mod lines;
+mod locks;
 mod many;
 mod metrics;
 mod minimal;
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         }
     }
     raise_descriptor_limit();
+    locks::keep_in_memory();
     if let Err(errno) = processors::leave_one() {
         eprintln!("the servers have no processor of their own: {errno}");
     }

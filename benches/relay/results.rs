@@ -26,7 +26,8 @@ are.
   the others have no half-close to wait for.
 * **modemd, RFC 2217**: the same with `protocol = \"telnet\"`.
 * **ser2net** as most people configure it; **tuned**: `tcp(nodelay)`, `chardelay: false`, buffers of 64 KiB;
-  **RFC 2217, tuned**: the same with `telnet(rfc2217)`.
+  **RFC 2217, tuned**: the same with `telnet(rfc2217)`. With its lock files, where modemd has its own too: in a
+  `/run/lock` in memory; without them, and modemd with those on a disk, where the benchmark is not run by root.
 * **socat -b65536**: one process for each port, and one more for each session.
 
 A figure is the median over the rounds, with the least and the most in parentheses. Below each modemd are its

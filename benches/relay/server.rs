@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cost::descendants;
+use crate::locks;
 use crate::modem::Modem;
 use crate::processors::put;
 use crate::systemd::Systemd;
@@ -140,7 +141,11 @@ impl Server {
                 let config = server.folder.join("ser2net.yaml");
                 fs::write(&config, ser2net_settings(kind, ports())).map_err(text)?;
                 let mut command = Command::new("ser2net");
-                command.args(["-n", "-d", "-u", "-c"]).arg(config);
+                command.args(["-n", "-d", "-c"]).arg(config);
+                if locks::folder().is_none() {
+                    // Without locks.
+                    command.arg("-u");
+                }
                 commands.push(command);
             }
             Kind::Socat => {
@@ -217,15 +222,9 @@ impl Server {
         self.processes.iter_mut().all(runs)
     }
 
-    /// The lock files it has left.
-    pub(crate) fn lock_files(&self) -> usize {
-        let of = |folder: &Path| {
-            let files = fs::read_dir(folder).into_iter().flatten().flatten();
-            files
-                .filter(|file| file.file_name().to_string_lossy().starts_with("LCK.."))
-                .count()
-        };
-        of(&self.folder)
+    /// How many lock files it has left; they are removed.
+    pub(crate) fn locks_left(&self) -> usize {
+        locks::clear(locks::folder().unwrap_or(&self.folder))
     }
 }
 
@@ -238,6 +237,8 @@ impl Drop for Server {
             let _ = process.kill();
             let _ = process.wait();
         }
+        // Killed, it has left those it had.
+        self.locks_left();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -250,17 +251,11 @@ pub(crate) fn minimal() -> Result<Command, String> {
     Ok(command)
 }
 
-/// A folder of its own, in memory as `/run/lock` is, where there is such a place; whoever asks removes it.
+/// A folder of its own; whoever asks removes it.
 pub(crate) fn scratch() -> Result<PathBuf, String> {
     static NUMBER: AtomicU16 = AtomicU16::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    let folder = place.join(format!("modemd-bench-{}-{number}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("modemd-bench-{}-{number}", std::process::id()));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder)
 }
@@ -272,7 +267,7 @@ pub(crate) fn modemd_settings<'m>(
 ) -> String {
     let mut text = format!(
         "[server]\nuser = \"root\"\nlock_dir = \"{}\"\n",
-        folder.display()
+        locks::folder().unwrap_or(folder).display()
     );
     let protocol = if kind.is_telnet() { "telnet" } else { "raw" };
     for (number, (address, modem)) in ports.enumerate() {

@@ -105,15 +105,18 @@ impl<'a> Relay<'a> {
         ledger: Option<Ledger>,
     ) -> Self {
         let now = Instant::now();
-        let (interpreter, offers) = match protocol {
-            Protocol::Raw => (None, Vec::new()),
+        let mut to_client = Direction::new(Way::ToClient);
+        let mut receipts = Receipts::new(limits.keepalive);
+        let interpreter = match protocol {
+            Protocol::Raw => None,
             Protocol::Telnet(rights) => {
                 let (interpreter, offers) = Interpreter::new(rights);
-                (Some(interpreter), offers)
+                // That a client is gone by now, the first turn learns.
+                let _ = to_client.pass(&offers, client.socket());
+                receipts.expect(now);
+                Some(interpreter)
             }
         };
-        let mut to_client = Direction::new(Way::ToClient);
-        to_client.keep(&offers);
         Relay {
             client,
             limits,
@@ -125,7 +128,7 @@ impl<'a> Relay<'a> {
             to_client,
             client_closed: false,
             client_deaf: None,
-            receipts: Receipts::new(limits.keepalive),
+            receipts,
             wanted: false,
             last_byte: now,
             last_look: now,
