@@ -7,6 +7,7 @@ mod signals;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -160,7 +161,7 @@ impl Server {
     ) -> (Farewell, &'static str) {
         let lag = sleep(STATUS_LAG);
         tokio::pin!(lag);
-        let (mut is_behind, mut told) = (false, String::new());
+        let mut is_behind = false;
         loop {
             let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
             let idle_exit = self.config.borrow().server.idle_exit;
@@ -178,11 +179,13 @@ impl Server {
                 }
                 () = &mut lag, if is_behind => {
                     is_behind = false;
-                    let status = self.status();
-                    if status != told {
-                        notify::status(&status);
-                        told = status;
+                    // Whatever has changed until now is told with this.
+                    tokio::select! {
+                        biased;
+                        () = self.board.changed() => {}
+                        () = ready(()) => {}
                     }
+                    notify::status(&self.status());
                 }
                 () = self.clients.changed.notified() => {}
                 () = sleep(idle_exit), if is_idle => {

@@ -169,8 +169,9 @@ async fn enter<E>(
         record,
         kept,
     });
-    let parted = serve(call, &port.pool, process).await;
-    part(parted, client).await;
+    if let Some(parted) = serve(call, &port.pool, process).await {
+        Box::pin(part(parted, client)).await;
+    }
     Ok(())
 }
 
@@ -258,14 +259,7 @@ async fn until_parted(call: &mut Call<'_>, pool: &Pool, process: &Process<'_>) -
 }
 
 /// Hangs up and releases the line, and closes the connection.
-async fn part(parted: Option<Parted<'_>>, client: Client) {
-    // Without it, another process has the line.
-    if let Some(parted) = parted {
-        Box::pin(take_leave(parted, client)).await;
-    }
-}
-
-async fn take_leave(parted: Parted<'_>, client: Client) {
+async fn part(parted: Parted<'_>, client: Client) {
     let Parted {
         line,
         record,

@@ -296,8 +296,9 @@ impl Session {
             record: self.record,
             kept: Some(kept),
         });
-        let parted = serve(call, &port.pool, process).await;
-        part(parted, self.client).await;
+        if let Some(parted) = serve(call, &port.pool, process).await {
+            Box::pin(part(parted, self.client)).await;
+        }
     }
 
     /// The line is ours in any case: without its lock files it is a matter of politeness.
