@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cost::descendants;
+use crate::locks;
 use crate::modem::Modem;
 use crate::processors::put;
 use crate::server::{Kind, MODEMD, free_addresses, listening, minimal, modemd_settings, scratch};
@@ -104,5 +105,9 @@ impl Drop for Running {
             }
         }
         let _ = self.0.wait();
+        // Killed, the server has left those it had.
+        if let Some(folder) = locks::folder() {
+            locks::clear(folder);
+        }
     }
 }
