@@ -68,12 +68,12 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         ("bulk-to-modem", "Bulk, client to modem", Ways::ToModem),
         ("bulk-both", "Bulk, both ways at once", Ways::Both),
     ] {
-        let measure = move |kind| bulk::measure(kind, ways, time(800));
+        let measure = move |kind| bulk::measure(kind, ways, time(600));
         add(
             key,
             title,
             &Kind::ALL[..],
-            rounds(7),
+            rounds(5),
             Box::new(measure) as _,
         );
     }
@@ -81,20 +81,20 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         "echo-alone",
         "Round trip of one octet",
         &Kind::ALL,
-        rounds(7),
+        rounds(5),
         Box::new(move |kind| echo::measure(kind, count(3000, 50))),
     );
     add(
         "echo-beside",
         "Round trip of one octet beside a transfer on another line",
         &Kind::ALL,
-        rounds(7),
-        Box::new(move |kind| echo::beside_bulk(kind, time(1500))),
+        rounds(5),
+        Box::new(move |kind| echo::beside_bulk(kind, time(1000))),
     );
     let many = &MANY[..count(MANY.len(), 2)];
     for &(lines, key, _) in many {
         let title = format!("Lines with 720 pieces of 16 octets a second each: {lines}");
-        let measure = move |kind| lines::measure(kind, lines, time(1500));
+        let measure = move |kind| lines::measure(kind, lines, time(1000));
         // A process for each line is too much for any machine.
         let kinds: &[Kind] = if lines > 100 {
             &FEW_PROCESSES
@@ -113,7 +113,7 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         "A fresh connection, and the line after it",
         &Kind::ALL,
         rounds(5),
-        Box::new(move |kind| connect::fresh(kind, count(50, 3))),
+        Box::new(move |kind| connect::fresh(kind, count(30, 3))),
     );
     for (key, title, accept) in [
         (

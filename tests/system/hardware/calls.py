@@ -360,8 +360,9 @@ def a_line_or_a_client_that_goes_while_nobody_is_there_is_released():
                         ADAPTER.plug()
                 assert loser.read_to_end() == b""
             expect_released(LINE, modem, before)
-            assert told(loser, "MODEMD_REASON") == ["line-lost"]
-            assert told(leaver, "MODEMD_REASON") == ["client-closed"]
+            # Said when all is released.
+            wait_for("the first end", lambda: told(loser, "MODEMD_REASON") == ["line-lost"])
+            wait_for("the second end", lambda: told(leaver, "MODEMD_REASON") == ["client-closed"])
             ADAPTER.plug()
             with call(USB) as client:
                 talk(client, usb)

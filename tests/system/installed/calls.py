@@ -18,8 +18,8 @@ from survival import kill
 
 NUMBER = 2007
 BULK = 64 << 20
-# What is stated of a death: the octets of one read.
-MOST_LOST = 4096
+# What is stated of a death: the octets of one read, of a client.
+MOST_LOST = 16384
 # A daemon that hangs is noticed soon.
 QUICK = "[Service]\nWatchdogSec=2s\nTimeoutAbortSec=1s\n"
 
