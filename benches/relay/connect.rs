@@ -48,7 +48,7 @@ pub(crate) fn fresh(kind: Kind, count: usize) -> Result<Vec<Figure>, String> {
 }
 
 /// Who takes longer than this for all of it need not finish.
-const ENOUGH: Duration = Duration::from_secs(30);
+const ENOUGH: Duration = Duration::from_secs(20);
 
 /// Connect, talk, leave at once, over and over; politely or with a reset.
 pub(crate) fn churn(kind: Kind, count: usize, polite: bool) -> Result<Vec<Figure>, String> {

@@ -101,7 +101,7 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         } else {
             &Kind::ALL
         };
-        add(key, &title, kinds, rounds(3), Box::new(measure));
+        add(key, &title, kinds, rounds(2), Box::new(measure));
     }
     for &(ports, _, key) in many {
         let title = format!("Idle ports, then a session on each: {ports}");
@@ -112,7 +112,7 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
         "fresh",
         "A fresh connection, and the line after it",
         &Kind::ALL,
-        rounds(5),
+        rounds(3),
         Box::new(move |kind| connect::fresh(kind, count(30, 3))),
     );
     for (key, title, accept) in [
