@@ -110,8 +110,8 @@ impl Client {
     }
 
     /// Sets the socket up for a session: urgent data comes in its place among the rest, what is
-    /// written leaves at once, no more than `max_unsent` octets wait for a client that does not read,
-    /// and one that vanished is noticed within `keepalive` (whole seconds, two at least); while
+    /// written leaves at once, little more than `max_unsent` octets wait for a client that does not
+    /// read, and one that vanished is noticed within `keepalive` (whole seconds, two at least); while
     /// something is unacknowledged the relay looks after that.
     pub fn prepare(&self, keepalive: Duration, max_unsent: u32) -> io::Result<()> {
         let socket = self.socket.get_ref();

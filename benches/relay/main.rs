@@ -6,8 +6,8 @@
 //! the servers that have one of these in their names.
 //!
 //! The servers take turns in every round, each is started anew for each measurement, and every octet that
-//! arrives is checked. Run by `cargo test`, all of it is done once and briefly, to see that it works:
-//! nothing that is measured is asserted.
+//! arrives is checked. Run by `cargo test`, each kind of measurement is made once and briefly, of what is
+//! ours, and one of the peers, to see that it works: nothing that is measured is asserted.
 
 #![expect(
     clippy::cast_precision_loss,

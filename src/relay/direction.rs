@@ -82,7 +82,7 @@ impl Direction {
         self.moved += written as u64;
         if written < bytes.len() {
             self.keep(&bytes[written..]);
-            is_full(to);
+            mark_full(to);
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Direction {
 
 /// Notes that `fd` takes nothing more until there is an event that says so: as after an `EAGAIN`, for
 /// what was written in part has come just as far (`epoll(7)` on edge-triggered use).
-fn is_full<T: AsRawFd>(fd: &AsyncFd<T>) {
+fn mark_full<T: AsRawFd>(fd: &AsyncFd<T>) {
     let mut look = Context::from_waker(Waker::noop());
     if let Poll::Ready(Ok(mut ready)) = fd.poll_write_ready(&mut look) {
         ready.clear_ready();

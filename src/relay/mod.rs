@@ -111,7 +111,8 @@ impl<'a> Relay<'a> {
             Protocol::Raw => None,
             Protocol::Telnet(rights) => {
                 let (interpreter, offers) = Interpreter::new(rights);
-                // That a client is gone by now, the first turn learns.
+                // At once: what waits takes a page of the ledger. That the client is gone by now, the
+                // first turn learns.
                 let _ = to_client.pass(&offers, client.socket());
                 receipts.expect(now);
                 Some(interpreter)
