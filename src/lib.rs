@@ -18,7 +18,7 @@
 //! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
 //! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
-//! | [`control`] | `modemctl` |
+//! | [`modemctl`] | what people type |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
@@ -44,7 +44,6 @@ pub mod client;
 pub mod com_port;
 pub mod command_line;
 pub mod config;
-pub mod control;
 pub mod daemon;
 pub mod demo;
 mod exit_code;
@@ -53,6 +52,7 @@ pub mod journal;
 pub mod ledger;
 pub mod line;
 pub mod listen;
+pub mod modemctl;
 pub mod notify;
 pub mod pool;
 pub mod port;

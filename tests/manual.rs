@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory, Parser};
 use modemd::config::{Config, Services, display_duration, parse_duration};
-use modemd::{command_line, control};
+use modemd::{command_line, modemctl};
 
 const PAGES: [&str; 4] = [
     "modemd.8",
@@ -185,7 +185,7 @@ fn modemd_8_has_the_options_and_commands_of_modemd() {
 
 #[test]
 fn modemctl_1_has_the_options_and_commands_of_modemctl() {
-    check_program(control::CommandLine::command(), &page("modemctl.1"));
+    check_program(modemctl::CommandLine::command(), &page("modemctl.1"));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn every_option_in_bold_exists() {
     let mut known = BTreeSet::new();
     for mut program in [
         command_line::CommandLine::command(),
-        control::CommandLine::command(),
+        modemctl::CommandLine::command(),
     ] {
         program.build();
         known.extend(program.get_arguments().flat_map(spellings));
@@ -225,7 +225,7 @@ fn every_command_line_shown_is_understood() {
                 .collect();
             let refused = match words.first() {
                 Some(&"modemd") => command_line::CommandLine::try_parse_from(&words).err(),
-                Some(&"modemctl") => control::CommandLine::try_parse_from(&words).err(),
+                Some(&"modemctl") => modemctl::CommandLine::try_parse_from(&words).err(),
                 _ => continue,
             };
             assert!(refused.is_none(), "{name}: {line}: {}", refused.unwrap());

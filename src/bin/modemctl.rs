@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use modemd::control::{self, CommandLine};
+use modemd::modemctl::{self, CommandLine};
 
 fn main() -> ExitCode {
-    control::run(&CommandLine::parse())
+    modemctl::run(&CommandLine::parse())
 }
