@@ -18,6 +18,7 @@
 //! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
 //! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
+//! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
@@ -44,6 +45,7 @@ pub mod client;
 pub mod com_port;
 pub mod command_line;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod demo;
 mod exit_code;
@@ -62,4 +64,5 @@ pub mod server;
 pub mod session;
 pub mod store;
 pub mod telnet;
+pub mod varlink;
 mod watched;
