@@ -17,6 +17,22 @@ impl Plan {
         }
         Ok(())
     }
+
+    /// The units that are not in `folder` as they are planned, by their names there.
+    pub(super) fn pending(&self, folder: &Path) -> Vec<String> {
+        let files = self.files.iter().filter(|(name, text)| {
+            let there = fs::read(folder.join(name));
+            there.map_or(true, |there| there != text.as_bytes())
+        });
+        let links = self.links.iter().filter(|(name, target)| {
+            let there = fs::read_link(folder.join(name));
+            there.map_or(true, |there| there != **target)
+        });
+        let names = files
+            .map(|(name, _)| name)
+            .chain(links.map(|(name, _)| name));
+        names.map(|name| name.display().to_string()).collect()
+    }
 }
 
 /// The path of `name` below `folder`, with the folders that lead there made.
