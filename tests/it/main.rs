@@ -7,6 +7,7 @@ mod clients;
 mod com_port;
 mod com_port_clients;
 mod control;
+mod doctor;
 mod exchange;
 mod generator;
 mod half_close;

@@ -120,6 +120,7 @@ impl System {
                 .names("/dev/serial/by-id")
                 .into_iter()
                 .map(|name| format!("/dev/serial/by-id/{name}"))
+                .filter(|path| self.is_there(path))
                 .collect(),
             modem_manager: processes
                 .names
@@ -395,8 +396,16 @@ impl System {
 
     fn locks(&self, device: &Path, folder: &Path) -> Vec<Lock> {
         let directory = claim::LockDirectory::new(Some(self.at(folder)), None);
-        let files = directory.files_for(device).into_iter();
-        files.filter_map(|file| self.lock(&file)).collect()
+        let real = self.at(device).canonicalize().ok();
+        let names = real.map(|real| self.named(&real)).into_iter();
+        let files = names
+            .chain([device.to_owned()])
+            .flat_map(|name| directory.files_for(&name));
+        let files: BTreeSet<_> = files.collect();
+        files
+            .into_iter()
+            .filter_map(|file| self.lock(&file))
+            .collect()
     }
 
     fn lock(&self, file: &Path) -> Option<Lock> {

@@ -177,7 +177,7 @@ fn systemd(config: &Config, facts: &Facts) -> Verdict {
     let is_on = property(switch, "ActiveState") == "active";
     let is_forgotten = reload_is_forgotten(&mut verdict, systemd, is_on);
     for refusal in &systemd.refusals {
-        verdict.problem(refusal.clone(), format!("then {APPLY}"));
+        verdict.problem(refusal.clone(), format!("correct that, then {APPLY}"));
     }
     switched_on(&mut verdict, switch);
     if is_on && !is_forgotten {
@@ -456,7 +456,7 @@ fn locks(facts: &Facts) -> Verdict {
     let directory = path.display();
     let Some(groups) = rights_of_service(facts) else {
         verdict.unknown(format!(
-            "whether modemd may write {directory}: who it is is not known"
+            "whether modemd may write {directory}: its user is not known"
         ));
         return verdict;
     };
@@ -538,7 +538,7 @@ fn lines(facts: &Facts) -> Verdict {
     let mut verdict = Verdict::new("lines");
     let groups = rights_of_service(facts);
     if groups.is_none() && !facts.lines.is_empty() {
-        verdict.unknown("whether modemd may open its lines: who it is is not known");
+        verdict.unknown("whether modemd may open its lines: its user is not known");
     }
     for line in &facts.lines {
         let device = line.device.display();
