@@ -18,20 +18,19 @@ impl Plan {
         Ok(())
     }
 
-    /// The units that are not in `folder` as they are planned, by their names there.
+    /// The units that are not in `folder` as they are planned, by their names there. Links come and go
+    /// with the units that they lead to.
     pub(super) fn pending(&self, folder: &Path) -> Vec<String> {
-        let files = self.files.iter().filter(|(name, text)| {
-            let there = fs::read(folder.join(name));
-            there.map_or(true, |there| there != text.as_bytes())
-        });
-        let links = self.links.iter().filter(|(name, target)| {
-            let there = fs::read_link(folder.join(name));
-            there.map_or(true, |there| there != **target)
-        });
-        let names = files
-            .map(|(name, _)| name)
-            .chain(links.map(|(name, _)| name));
-        names.map(|name| name.display().to_string()).collect()
+        let is_there = |name: &Path, text: &str| {
+            fs::read(folder.join(name)).is_ok_and(|there| there == text.as_bytes())
+        };
+        let missing = self
+            .files
+            .iter()
+            .filter(|(name, text)| !is_there(name, text));
+        missing
+            .map(|(name, _)| name.display().to_string())
+            .collect()
     }
 }
 

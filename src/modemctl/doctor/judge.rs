@@ -211,7 +211,11 @@ fn reload_is_forgotten(verdict: &mut Verdict, systemd: &Systemd, is_on: bool) ->
     } else {
         "systemctl daemon-reload"
     };
-    let needs_reload = |unit: &Unit| property(Some(unit), "NeedDaemonReload") == "yes";
+    // Of what is masked, systemd 252 always says so.
+    let needs_reload = |unit: &Unit| {
+        let is = |name| property(Some(unit), name);
+        is("NeedDaemonReload") == "yes" && is("LoadState") != "masked"
+    };
     let outdated = systemd.units.iter().filter(|(_, unit)| needs_reload(unit));
     let outdated: Vec<_> = outdated.map(|(name, _)| name.as_str()).collect();
     if !systemd.pending.is_empty() {

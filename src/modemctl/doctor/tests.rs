@@ -219,6 +219,7 @@ const CASES: [(&str, Change); 34] = [
     }),
     ("masked", |f| {
         f.unit("modem.socket", "LoadState", "masked");
+        f.unit("modem.socket", "NeedDaemonReload", "yes");
         f.unit("modem.socket", "ActiveState", "inactive");
     }),
     ("not-installed", |f| f.systemd().units.clear()),
