@@ -1,6 +1,7 @@
 //! Looks at a system: its files, and what its programs say. Opens no line, for that would raise DTR.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -89,8 +90,7 @@ impl System {
         let locks = config.server.lock_dir.clone();
         let locks = locks.unwrap_or_else(|| usual_lock_directory(&self.root));
         let devices: BTreeSet<&PathBuf> = config.ports.iter().flat_map(|p| &p.devices).collect();
-        let is_brltty = |name: &str| name.contains("brltty") && name.ends_with(".rules");
-        let braille = self.rules(is_brltty);
+        let braille = self.braille();
         Facts {
             file: file.to_owned(),
             is_served: file == Path::new(DEFAULT_PATH),
@@ -369,7 +369,9 @@ impl System {
         bare.filter_map(|device| self.usb(&device)).collect()
     }
 
-    fn rules(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<RulesFile> {
+    fn braille(&self) -> Vec<RulesFile> {
+        let is_rules = |name: &str| Path::new(name).extension() == Some(OsStr::new("rules"));
+        let is_wanted = |name: &str| name.contains("brltty") && is_rules(name);
         let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
         for folder in RULES_FOLDERS {
             for name in self

@@ -209,13 +209,13 @@ const CASES: [(&str, Change); 34] = [
         f.unit("modem.socket", "UnitFileState", "disabled");
     }),
     ("not-enabled", |f| {
-        f.unit("modem.socket", "UnitFileState", "disabled")
+        f.unit("modem.socket", "UnitFileState", "disabled");
     }),
     ("stopped", |f| {
-        f.unit("modem.socket", "ActiveState", "inactive")
+        f.unit("modem.socket", "ActiveState", "inactive");
     }),
     ("failed", |f| {
-        f.unit("modem.socket", "ActiveState", "failed")
+        f.unit("modem.socket", "ActiveState", "failed");
     }),
     ("masked", |f| {
         f.unit("modem.socket", "LoadState", "masked");
@@ -224,7 +224,7 @@ const CASES: [(&str, Change); 34] = [
     }),
     ("not-installed", |f| f.systemd().units.clear()),
     ("another-port-failed", |f| {
-        f.unit("modem-fax.socket", "ActiveState", "failed")
+        f.unit("modem-fax.socket", "ActiveState", "failed");
     }),
     ("reload-forgotten", |f| {
         f.systemd().units.remove("modem-fax.socket");
@@ -238,7 +238,7 @@ const CASES: [(&str, Change); 34] = [
         f.systemd().pending = vec!["modem.service.d/00-modemd.conf".to_owned()];
     }),
     ("files-have-changed", |f| {
-        f.unit("modem.socket", "NeedDaemonReload", "yes")
+        f.unit("modem.socket", "NeedDaemonReload", "yes");
     }),
     ("restart-forgotten", |f| {
         f.unit("modem-fax.socket", "ActiveState", "inactive");
@@ -250,10 +250,10 @@ const CASES: [(&str, Change); 34] = [
             vec!["no units for port `fax`: it does not say where to `listen`".to_owned()];
     }),
     ("no-control-socket", |f| {
-        f.unit("modem-control.socket", "ActiveState", "failed")
+        f.unit("modem-control.socket", "ActiveState", "failed");
     }),
     ("no-systemd", |f| {
-        f.systemd = Err("systemd does not run here".to_owned())
+        f.systemd = Err("systemd does not run here".to_owned());
     }),
     ("another-file", |f| {
         f.is_served = false;
@@ -262,7 +262,7 @@ const CASES: [(&str, Change); 34] = [
     ("no-filter-loaded", |f| f.has_filters = Ok(false)),
     ("old-control-groups", |f| f.has_unified_hierarchy = false),
     ("filter-undone", |f| {
-        f.unit("modem-fax.socket", "IPAddressDeny", "")
+        f.unit("modem-fax.socket", "IPAddressDeny", "");
     }),
     ("nobody-in-particular", |f| {
         f.caller = Ok(person(1000, "anna", &[(1000, "anna")]));
@@ -277,14 +277,14 @@ const CASES: [(&str, Change); 34] = [
         f.serial_group = Ok(None);
     }),
     ("not-in-the-group", |f| {
-        f.service.person = Ok(Some(person(MODEMD, "modemd", &[(MODEMD, "modemd")])))
+        f.service.person = Ok(Some(person(MODEMD, "modemd", &[(MODEMD, "modemd")])));
     }),
     ("locks-of-another-group", |f| {
         f.locks.path = "/run/lock/lockdev".into();
         f.locks.access = Ok(Some(access(0, 54, "lock", 0o40775)));
     }),
     ("locks-of-root", |f| {
-        f.locks.access = Ok(Some(access(0, 0, "root", 0o40755)))
+        f.locks.access = Ok(Some(access(0, 0, "root", 0o40755)));
     }),
     ("no-lock-directory", |f| {
         f.locks.path = "/var/spool/our locks".into();
@@ -411,7 +411,7 @@ fn what_is_said_of_each_system_is_as_it_was_read_and_approved() {
         facts.tty(ADAPTER).latency = Some(16);
         said(&usual, &facts)
     }));
-    let mut differences = String::new();
+    let mut differences = Vec::new();
     for (name, said) in systems.chain(configurations).chain(at_rest) {
         let path = expected().join(name).with_extension("txt");
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
@@ -420,10 +420,10 @@ fn what_is_said_of_each_system_is_as_it_was_read_and_approved() {
         }
         let approved = fs::read_to_string(&path).unwrap_or_default();
         if said != approved {
-            differences += &format!("--- {name}:\n{approved}+++\n{said}");
+            differences.push(format!("--- {name}:\n{approved}+++\n{said}"));
         }
     }
-    assert!(differences.is_empty(), "{differences}");
+    assert!(differences.is_empty(), "{}", differences.concat());
 }
 
 #[test]
