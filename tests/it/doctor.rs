@@ -182,7 +182,7 @@ fn a_healthy_system_has_a_line_for_each_topic_and_exit_code_0() {
     let expected = format!(
         "\
 ok       configuration: /etc/modemd/modemd.toml: 1 port, 1 line, no mistakes
-ok       systemd: modem.socket is enabled and listens
+ok       systemd: modem.socket is enabled and active
 ok       kernel filter: in force for modem.socket
 ok       user: modemd is there, and in group dialout
 ok       you: root may control modemd

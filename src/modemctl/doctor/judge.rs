@@ -175,7 +175,7 @@ fn systemd(config: &Config, facts: &Facts) -> Verdict {
     }
     let switch = systemd.units.get(SWITCH);
     let is_on = property(switch, "ActiveState") == "active";
-    let is_forgotten = reload_is_forgotten(&mut verdict, systemd, is_on);
+    let is_forgotten = reload_is_forgotten(&mut verdict, systemd, facts, is_on);
     for refusal in &systemd.refusals {
         verdict.problem(refusal.clone(), format!("correct that, then {APPLY}"));
     }
@@ -199,13 +199,18 @@ fn systemd(config: &Config, facts: &Facts) -> Verdict {
     let others = if others.is_empty() {
         String::new()
     } else {
-        format!(", and so do {}", others.join(", "))
+        format!("; also active: {}", others.join(", "))
     };
-    verdict.else_fine(format!("{SWITCH} is enabled and listens{others}"))
+    verdict.else_fine(format!("{SWITCH} is enabled and active{others}"))
 }
 
 /// Says so if systemd does not have what the configuration asks for.
-fn reload_is_forgotten(verdict: &mut Verdict, systemd: &Systemd, is_on: bool) -> bool {
+fn reload_is_forgotten(
+    verdict: &mut Verdict,
+    systemd: &Systemd,
+    facts: &Facts,
+    is_on: bool,
+) -> bool {
     let mend = if is_on {
         APPLY
     } else {
@@ -218,17 +223,24 @@ fn reload_is_forgotten(verdict: &mut Verdict, systemd: &Systemd, is_on: bool) ->
     };
     let outdated = systemd.units.iter().filter(|(_, unit)| needs_reload(unit));
     let outdated: Vec<_> = outdated.map(|(name, _)| name.as_str()).collect();
-    if !systemd.pending.is_empty() {
-        let is_of_sandbox = |name: &String| name.contains(".service.d/");
+    // What the sandbox has to open for a line may be another thing while that is unplugged.
+    let is_of_sandbox = |name: &str| name.contains(".service.d/");
+    let is_unplugged = facts.lines.iter().any(is_absent);
+    let names = systemd.pending.iter().map(String::as_str);
+    let pending: Vec<_> = names
+        .filter(|name| !(is_unplugged && is_of_sandbox(name)))
+        .collect();
+    if !pending.is_empty() {
+        let severity = if pending.iter().all(|name| is_of_sandbox(name)) {
+            Severity::Warning
+        } else {
+            Severity::Problem
+        };
         let what = format!(
             "systemd does not have the units that the configuration asks for: {}",
-            systemd.pending.join(", ")
+            pending.join(", ")
         );
-        if systemd.pending.iter().all(is_of_sandbox) {
-            verdict.warning(what, mend);
-        } else {
-            verdict.problem(what, mend);
-        }
+        verdict.find(severity, what, mend);
     } else if !outdated.is_empty() {
         let what = format!(
             "files have changed since systemd read them, of {}",
@@ -236,7 +248,7 @@ fn reload_is_forgotten(verdict: &mut Verdict, systemd: &Systemd, is_on: bool) ->
         );
         verdict.warning(what, mend);
     }
-    systemd.pending.iter().any(|name| name.ends_with(".socket"))
+    pending.iter().any(|name| !is_of_sandbox(name))
 }
 
 fn switched_on(verdict: &mut Verdict, switch: Option<&Unit>) {
@@ -719,7 +731,6 @@ fn braille(facts: &Facts) -> Verdict {
         let what = format!("takes {}", line.device.display());
         Some((what, tty.usb.as_ref()?, Severity::Warning))
     });
-    let is_absent = |line: &Line| matches!(line.node, Node::Missing | Node::Broken(_));
     let bare = facts.bare_usb.iter().map(|usb| {
         let what = "may have taken a line that is not there".to_owned();
         (what, usb, Severity::Problem)
@@ -868,6 +879,10 @@ fn ttys(facts: &Facts) -> impl Iterator<Item = (&Line, &Tty)> {
         Node::Tty(tty) => Some((line, &**tty)),
         _ => None,
     })
+}
+
+fn is_absent(line: &Line) -> bool {
+    matches!(line.node, Node::Missing | Node::Broken(_))
 }
 
 fn property<'a>(unit: Option<&'a Unit>, name: &str) -> &'a str {

@@ -200,7 +200,7 @@ const ADAPTER: &str = "/dev/serial/by-id/usb-QinHeng-if00";
 type Change = fn(&mut Facts);
 
 /// What is not as it should be, by what that is called.
-const CASES: [(&str, Change); 34] = [
+const CASES: [(&str, Change); 35] = [
     ("all-is-well", |_| {}),
     ("switched-off", |f| {
         for name in ["modem.socket", "modem-fax.socket", "modem-control.socket"] {
@@ -236,6 +236,10 @@ const CASES: [(&str, Change); 34] = [
     }),
     ("reload-forgotten-for-the-sandbox", |f| {
         f.systemd().pending = vec!["modem.service.d/00-modemd.conf".to_owned()];
+    }),
+    ("unplugged-since-the-last-reload", |f| {
+        f.systemd().pending = vec!["modem.service.d/00-modemd.conf".to_owned()];
+        f.line(ADAPTER).node = Node::Missing;
     }),
     ("files-have-changed", |f| {
         f.unit("modem.socket", "NeedDaemonReload", "yes");
