@@ -35,13 +35,13 @@ fn parse(text: &str) -> BTreeMap<String, Fields> {
             ));
         } else if let Some(method) = line.strip_prefix("method ") {
             let (name, rest) = method.split_once('(').unwrap();
-            let (given, gives) = rest.split_once(") -> (").unwrap();
+            let (given, result) = rest.split_once(") -> (").unwrap();
             named.insert(format!("method {name}("), fields(given));
             let name = format!("method {name}->");
-            if gives.is_empty() {
+            if result.is_empty() {
                 open = Some((name, Fields::new()));
             } else {
-                named.insert(name, fields(gives.trim_end_matches(')')));
+                named.insert(name, fields(result.trim_end_matches(')')));
             }
         } else {
             let (name, rest) = line
@@ -113,7 +113,6 @@ fn signals() -> Signals {
 }
 
 fn session() -> Session {
-    let text = || "x".to_owned();
     Session {
         session: text(),
         port: text(),
@@ -136,21 +135,16 @@ fn session() -> Session {
     }
 }
 
-/// What each method gives, with everything in it that there can be.
-fn samples() -> Vec<(&'static str, Value)> {
-    fn value(what: impl Serialize) -> Value {
-        serde_json::to_value(what).unwrap()
-    }
-    let text = || "x".to_owned();
-    let event = Event {
-        port: Some(text()),
-        line: Some(text()),
-        client: Some(text()),
-        session: Some(text()),
-        reason: Some(text()),
-        ..Event::default()
-    };
-    let ports = |instance, protocol| Port {
+fn value(what: impl Serialize) -> Value {
+    serde_json::to_value(what).unwrap()
+}
+
+fn text() -> String {
+    "x".to_owned()
+}
+
+fn port(instance: Instance, protocol: Protocol) -> Port {
+    Port {
         name: text(),
         protocol,
         instance,
@@ -158,91 +152,95 @@ fn samples() -> Vec<(&'static str, Value)> {
         lines: vec![text()],
         settings: text(),
         queues: true,
-    };
-    let lines = |state| Line {
+    }
+}
+
+fn line(state: LineState) -> Line {
+    Line {
         line: text(),
         ports: vec![text()],
         state,
         session: Some(text()),
         holder: Some(text()),
         drained: false,
-    };
-    let traffic = |way| Traffic {
-        time_usec: 1,
-        way,
-        data: vec![1, 255],
+    }
+}
+
+fn overheard(way: Way) -> Overheard {
+    Overheard {
+        traffic: Some(Traffic {
+            time_usec: 1,
+            way,
+            data: vec![1, 255],
+            missed: 1,
+        }),
+    }
+}
+
+fn watched() -> Watched {
+    Watched {
+        event: Some(Event {
+            port: Some(text()),
+            line: Some(text()),
+            client: Some(text()),
+            session: Some(text()),
+            reason: Some(text()),
+            ..Event::default()
+        }),
         missed: 1,
+    }
+}
+
+/// What each method is given and gives, with everything in it that there can be.
+fn samples() -> Vec<(&'static str, Value)> {
+    let problems = vec![text()];
+    let ports = vec![
+        port(Instance::Shared, Protocol::Raw),
+        port(Instance::PerConnection, Protocol::Telnet),
+    ];
+    let states = [
+        LineState::Free,
+        LineState::InUse,
+        LineState::Held,
+        LineState::Missing,
+    ];
+    let counts = Counts {
+        ports: vec![PortCounts::default()],
+        lines: vec![LineCounts::default()],
     };
-    let mut samples = vec![
+    let doing = [
+        SessionState::Arrived,
+        SessionState::Waiting,
+        SessionState::Serving,
+        SessionState::Ending,
+    ];
+    let sessions = doing.map(|state| Session { state, ..session() }).to_vec();
+    vec![
         (
             "method Describe->",
             value(Description {
                 version: text(),
                 pid: 1,
-                problems: vec![text()],
+                problems,
             }),
         ),
-        (
-            "method ListPorts->",
-            value(Ports {
-                ports: vec![
-                    ports(Instance::Shared, Protocol::Raw),
-                    ports(Instance::PerConnection, Protocol::Telnet),
-                ],
-            }),
-        ),
+        ("method ListPorts->", value(Ports { ports })),
         (
             "method ListLines->",
             value(Lines {
-                lines: vec![
-                    lines(LineState::Free),
-                    lines(LineState::InUse),
-                    lines(LineState::Held),
-                    lines(LineState::Missing),
-                ],
+                lines: states.map(line).to_vec(),
             }),
         ),
-        (
-            "method GetCounts->",
-            value(Counts {
-                ports: vec![PortCounts::default()],
-                lines: vec![LineCounts::default()],
-            }),
-        ),
+        ("method ListSessions->", value(Sessions { sessions })),
+        ("method GetCounts->", value(counts)),
         ("method HangUp(", value(OfSession { session: text() })),
         ("method WatchSession(", value(OfSession { session: text() })),
         ("method Drain(", value(OfLine { line: text() })),
         ("method Resume(", value(OfLine { line: text() })),
-        (
-            "method WatchEvents->",
-            value(Watched {
-                event: Some(event),
-                missed: 1,
-            }),
-        ),
-        (
-            "method WatchSession->",
-            value(Overheard {
-                traffic: Some(traffic(Way::ToLine)),
-            }),
-        ),
-        (
-            "method WatchSession->",
-            value(Overheard {
-                traffic: Some(traffic(Way::ToClient)),
-            }),
-        ),
-    ];
-    for state in [
-        SessionState::Arrived,
-        SessionState::Waiting,
-        SessionState::Serving,
-        SessionState::Ending,
-    ] {
-        let sessions = vec![Session { state, ..session() }];
-        samples.push(("method ListSessions->", value(Sessions { sessions })));
-    }
-    samples
+        ("method WatchEvents->", value(watched())),
+        ("method WatchSession->", value(overheard(Way::ToLine))),
+        ("method WatchSession->", value(overheard(Way::ToClient))),
+    ]
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod com_port;
 mod com_port_clients;
 mod control;
 mod control_elsewhere;
+mod doctor;
 mod exchange;
 mod generator;
 mod half_close;
