@@ -19,6 +19,7 @@
 //! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`modemctl`] | what people type |
+//! | [`mod@import`] | configurations of older servers as ours |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
@@ -48,6 +49,7 @@ pub mod daemon;
 pub mod demo;
 mod exit_code;
 pub mod generator;
+pub mod import;
 pub mod journal;
 pub mod ledger;
 pub mod line;

@@ -1,6 +1,7 @@
 //! `modemctl`: what people type.
 
 mod check;
+mod import;
 mod lookups;
 mod shares;
 
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 use crate::command_line;
 use crate::config::DEFAULT_PATH;
+use crate::import::Format;
 
 /// Looks after modemd, which shares modems and serial lines with the network.
 #[derive(Debug, Parser)]
@@ -45,6 +47,20 @@ pub enum Command {
         #[arg(value_name = "LINK")]
         links: Vec<PathBuf>,
     },
+    /// Print the modemd.toml that does what the configuration of an older server did
+    ///
+    /// Reads mserver.conf of Masqdialer, inetd.conf, the files of xinetd.d, ser2net.conf (ser2net up to 3)
+    /// and ser2net.yaml (ser2net 4). Several files make one configuration. What has no equivalent is in
+    /// comments. Nobody is let in whom the old files do not name. Exits 0 if all was understood, 1 if
+    /// something was not and is left out, 66 if a file cannot be read.
+    Import {
+        /// The files of the older server; - is standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Which server the files are of, where neither content nor name tells
+        #[arg(long, value_name = "FORMAT")]
+        from: Option<Format>,
+    },
     /// Write what makes a shell complete the command line of a program
     #[command(hide = true)]
     Completions {
@@ -70,6 +86,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
     match &line.command {
         Command::Check { file } => check::run(file),
         Command::Shares { device, links } => shares::run(device, links),
+        Command::Import { files, from } => import::run(files, *from),
         Command::Completions { shell, program } => complete(*shell, *program),
     }
 }
