@@ -12,6 +12,15 @@ pub(super) struct Findings {
     /// What concerns no single port.
     pub(super) remarks: Vec<String>,
     pub(super) troubles: Vec<Trouble>,
+    pub(super) scripts: Vec<Script>,
+}
+
+/// A script that inetd may start.
+#[derive(Debug)]
+pub(super) struct Script {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) is_used: bool,
 }
 
 impl Findings {
@@ -84,6 +93,23 @@ impl Draft {
 
     pub(super) fn remark(&mut self, text: impl Into<String>) {
         self.remarks.push(text.into());
+    }
+
+    /// A remark on an option, together with those of which the same is to be said.
+    pub(super) fn remark_on(&mut self, option: &str, text: &str) {
+        let ending = format!(": {text}");
+        let same = self.remarks.iter_mut().find(|of| of.ends_with(&ending));
+        match same {
+            Some(remark) => {
+                remark.truncate(remark.len() - ending.len());
+                if !remark.split(", ").any(|name| name == option) {
+                    remark.push_str(", ");
+                    remark.push_str(option);
+                }
+                remark.push_str(&ending);
+            }
+            None => self.remark(format!("{option}{ending}")),
+        }
     }
 
     pub(super) fn obstacle(&mut self, text: impl Into<String>) {

@@ -81,7 +81,9 @@ fn by_name(name: &str) -> Option<Format> {
         "inetd.conf" => Some(Format::Inetd),
         "xinetd.conf" => Some(Format::Xinetd),
         "ser2net.conf" => Some(Format::Ser2net3),
-        _ if base.ends_with(".yaml") || base.ends_with(".yml") => Some(Format::Ser2net),
+        _ if [Some("yaml"), Some("yml")].contains(&base.rsplit('.').next()) => {
+            Some(Format::Ser2net)
+        }
         _ if name.split('/').rev().nth(1) == Some("xinetd.d") => Some(Format::Xinetd),
         _ => None,
     }

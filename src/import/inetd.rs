@@ -78,7 +78,7 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
                         "user {user}: under systemd modemd is modemd:dialout"
                     ));
                 }
-                program::take(&mut draft, program, arguments);
+                program::take(&mut draft, program, arguments, &mut found.scripts);
                 found.ports.push(draft);
             }
             // A comment of Debian's that lost its line.

@@ -54,18 +54,13 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
         }
         let pools = found.ports[first..].iter_mut().zip(&ports);
         let mut pools = pools.filter(|(_, of)| *of == port).map(|(pool, _)| pool);
-        match pools.next() {
-            Some(pool) => {
-                if let Err(draft) = join(pool, draft) {
-                    found.ports.push(draft);
-                    ports.push(port.to_owned());
-                }
-            }
-            None => {
-                found.ports.push(draft);
-                ports.push(port.to_owned());
-            }
+        if let Some(pool) = pools.next()
+            && join(pool, &mut draft)
+        {
+            continue;
         }
+        found.ports.push(draft);
+        ports.push(port.to_owned());
     }
 }
 
@@ -88,14 +83,14 @@ fn host(text: &str) -> String {
     text.to_owned()
 }
 
-/// Makes one more line of a pool, if that can be.
-fn join(pool: &mut Draft, mut draft: Draft) -> Result<(), Draft> {
+/// Makes a draft one more line of a pool, if that can be.
+fn join(pool: &mut Draft, draft: &mut Draft) -> bool {
     if pool.line != draft.line {
         draft.obstacle(format!(
             "all lines of a pool have the same settings, and those of {} are others",
             pool.place
         ));
-        return Err(draft);
+        return false;
     }
     if pool.access != draft.access {
         // Who may use one of the modems is not let to the other.
@@ -104,7 +99,7 @@ fn join(pool: &mut Draft, mut draft: Draft) -> Result<(), Draft> {
                 "all lines of a pool are for the same machines, and {} is for others",
                 pool.place
             ));
-            return Err(draft);
+            return false;
         };
         let here = hosts.iter().filter(|host| !others.contains(host));
         let there = others.iter().filter(|host| !hosts.contains(host));
@@ -117,5 +112,5 @@ fn join(pool: &mut Draft, mut draft: Draft) -> Result<(), Draft> {
     }
     pool.devices.append(&mut draft.devices);
     pool.obstacles.append(&mut draft.obstacles);
-    Ok(())
+    true
 }

@@ -23,7 +23,7 @@ use std::fmt;
 pub use format::Format;
 
 use crate::config::Services;
-use draft::Findings;
+use draft::{Findings, Script};
 
 /// One file of an older server.
 #[derive(Debug, Clone)]
@@ -81,7 +81,15 @@ impl fmt::Display for Place {
 pub fn import(files: &[Input], from: Option<Format>, services: &Services) -> Imported {
     let mut found = Findings::default();
     let mut xinetd = Vec::new();
-    for file in files {
+    // What a script does is of interest where inetd starts it, whichever file was named first.
+    let (scripts, files_of_servers): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| file.bytes.starts_with(b"#!"));
+    found.scripts.extend(scripts.into_iter().map(|file| Script {
+        name: file.name.clone(),
+        text: text(&file.bytes),
+        is_used: false,
+    }));
+    for file in files_of_servers {
         let text = text(&file.bytes);
         let source = Source {
             name: &file.name,
@@ -105,6 +113,15 @@ pub fn import(files: &[Input], from: Option<Format>, services: &Services) -> Imp
         .map(|(name, text)| Source { name, text })
         .collect();
     xinetd::read(&xinetd, services, &mut found);
+    for script in std::mem::take(&mut found.scripts) {
+        if !script.is_used {
+            let place = Place {
+                file: script.name,
+                line: 0,
+            };
+            found.trouble(place, "a script that no service in the other files starts");
+        }
+    }
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     Imported {
         toml: output::toml(&names, &mut found, services),

@@ -12,8 +12,7 @@ pub(super) struct Control {
     pub(super) hangup: bool,
 }
 
-/// Takes an option; `options` has the value, `true` if it was merely named. Says whether there is such an
-/// option.
+/// Takes an option and its value, `true` if it was merely named. Says whether there is such an option.
 pub(super) fn take(draft: &mut Draft, control: &mut Control, name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
     let on = truth(value).unwrap_or(true);
@@ -22,18 +21,20 @@ pub(super) fn take(draft: &mut Draft, control: &mut Control, name: &str, value: 
         "local" | "clocal" => control.local = on,
         "hangup-when-done" => control.hangup = on,
         "remaddr" => remote(draft, value),
-        "authdir" | "pamauth" | "allowed-users" if !value.is_empty() => draft.obstacle(format!(
+        "authdir" | "pamauth" | "allowed-users" if value.is_empty() => nothing,
+        "authdir" | "pamauth" | "allowed-users" => draft.obstacle(format!(
             "{name}: modemd knows machines, not users: whoever may connect is in `allow`"
         )),
         "no-acc-to-con" | "no-con-to-acc" if on => {
             draft.obstacle(format!("{name}: modemd's sessions go both ways"));
         }
         "wronly" if on => draft.obstacle("wronly: modemd shares lines that can be read"),
+        "dtr" | "rts" if !on => draft.remark_on(&name, "up at the beginning of a session"),
         _ if !on => return is_known(&name),
         "max-connections" if value.trim() == "1" => nothing,
         "nobreak" | "custspeed" => nothing,
         _ => match remark(&name) {
-            Some(remark) => draft.remark(format!("{name}: {remark}")),
+            Some(remark) => draft.remark_on(&name, remark),
             None => return false,
         },
     }
@@ -69,7 +70,7 @@ fn remark(name: &str) -> Option<&'static str> {
         "led-tx" | "led-rx" => "modemd switches no LEDs; the kernel's LED trigger `tty` does",
         "nouucplock" => "modemd always makes lock files",
         "drain-time" | "char-drain-wait" => "modemd gives what was sent time to reach the modem",
-        "dtr" | "rts" => "DTR and RTS are up during a session; a telnet client may change them",
+        "dtr" | "rts" => "up at the beginning of a session",
         "connback" => "modemd calls nobody",
         "connector-retry-time" | "accepter-retry-time" => "there is nothing like it",
         "tr" | "tw" | "tb" | "hexdump" | "timestamp" => "modemd writes no traces",

@@ -32,7 +32,13 @@ pub(super) fn toml(files: &[&str], found: &mut Findings, services: &Services) ->
         }
         // What modemd itself would refuse, as two ports at one address.
         for problem in &config.problems {
-            let refusal = format!("modemd refuses it: {}: {}", problem.message, problem.remedy);
+            // The line would be that of a text nobody sees.
+            let what = problem.message.split(": first used in").next();
+            let refusal = format!(
+                "modemd refuses it: {}: {}",
+                what.unwrap_or_default(),
+                problem.remedy
+            );
             let port =
                 |(_, name): &(_, &String)| problem.port.as_ref().is_none_or(|of| of == *name);
             for (draft, _) in found.ports.iter_mut().zip(&names).filter(port) {
@@ -40,6 +46,16 @@ pub(super) fn toml(files: &[&str], found: &mut Findings, services: &Services) ->
             }
         }
     }
+}
+
+/// Whether it listens at unix sockets only.
+fn is_path(draft: &Draft) -> bool {
+    !draft.listen.is_empty() && draft.listen.iter().all(|at| at.starts_with('/'))
+}
+
+/// Whether fewer are let in than before.
+fn is_narrowed(draft: &Draft) -> bool {
+    draft.access == Access::Everybody && !only_from_here(&draft.listen)
 }
 
 /// Puts into a port's remarks and obstacles what its settings come to.
@@ -50,17 +66,14 @@ fn settle(draft: &mut Draft) {
             Err(mistake) => draft.obstacles.push(format!("line: {mistake}")),
         }
     }
-    let is_local = only_from_here(&draft.listen);
-    let is_path = draft.listen.iter().all(|at| at.starts_with('/'));
+    if draft.listen.iter().any(|at| at.starts_with("[::]:")) {
+        draft.remark("`[::]` is every address, of IPv4, too");
+    }
     match draft.access.clone() {
-        Access::Everybody if is_local && is_path => draft.remark(
+        Access::Everybody if is_path(draft) => draft.remark(
             "the unix socket gets mode 0660 and the group dialout; `allow` does not concern it",
         ),
-        Access::Everybody if is_local => {}
-        Access::Everybody => draft.remark(
-            "Access: the old server let everybody in. Here only this machine may, until you name others in \
-             `allow`, for example \"192.168.2.0/24\", or \"any\".",
-        ),
+        Access::Everybody => {}
         Access::Wrapped => draft.remark(
             "Access: tcp wrappers decided, by /etc/hosts.allow and /etc/hosts.deny. Here nobody may, until \
              you name them: allow = [\"localhost\", ...]",
@@ -101,8 +114,12 @@ fn names(ports: &[Draft]) -> Vec<String> {
             None => device(),
         };
         let name = valid(&name);
-        let numbered = (2_usize..).map(|number| format!("{name}-{number}"));
-        let mut candidates = std::iter::once(name.clone()).chain(numbered);
+        let number = draft.listen.first().and_then(|at| at.rsplit(':').next());
+        let with_number = number.map(|number| valid(&format!("{name}-{number}")));
+        let counted = (2_usize..).map(|count| format!("{name}-{count}"));
+        let mut candidates = std::iter::once(name.clone())
+            .chain(with_number)
+            .chain(counted);
         let free = candidates.find(|name| !taken.contains(name));
         let name = free.unwrap_or(name);
         taken.insert(name.clone());
@@ -147,6 +164,15 @@ fn compose(files: &[&str], found: &Findings, names: &[String]) -> String {
         text.push_str("#\n");
         comment(&mut text, remark);
     }
+    if found.ports.iter().any(is_narrowed) {
+        text.push_str("#\n");
+        comment(
+            &mut text,
+            "Access: where `allow` has the note \"it was: everybody\", the old server let in everybody who \
+             could reach it. Here only this machine may, until you name others in `allow`, for example \
+             \"192.168.2.0/24\", or \"any\".",
+        );
+    }
     if found.ports.is_empty() {
         text.push_str("#\n");
         comment(&mut text, "There is no serial line in it.");
@@ -166,10 +192,6 @@ fn port(text: &mut String, draft: &Draft, name: &str) {
     for remark in &draft.remarks {
         comment(text, remark);
     }
-    let list = |items: &[String]| {
-        let items: Vec<_> = items.iter().map(|item| quoted(item)).collect();
-        format!("[{}]", items.join(", "))
-    };
     let or_unknown = |items: &[String]| match items {
         [] => list(&[UNKNOWN.to_owned()]),
         _ => list(items),
@@ -181,9 +203,19 @@ fn port(text: &mut String, draft: &Draft, name: &str) {
     if let Some(line) = &draft.line {
         keys.push(("line", quoted(line)));
     }
-    let is_path = !draft.listen.is_empty() && draft.listen.iter().all(|at| at.starts_with('/'));
     match &draft.access {
-        Access::Everybody if !is_path => keys.push(("allow", list(&["localhost".to_owned()]))),
+        Access::Everybody if is_path(draft) => {}
+        Access::Everybody => {
+            let note = if is_narrowed(draft) {
+                " # it was: everybody"
+            } else {
+                ""
+            };
+            keys.push((
+                "allow",
+                format!("{}{note}", list(&["localhost".to_owned()])),
+            ));
+        }
         Access::Only(hosts) if !hosts.is_empty() => keys.push(("allow", list(hosts))),
         _ => {}
     }
@@ -216,13 +248,19 @@ fn comment(text: &mut String, words: &str) {
         if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > 3 {
             text.push_str(&line);
             text.push('\n');
-            line = "#  ".to_owned();
+            "#  ".clone_into(&mut line);
         }
         line.push(' ');
         line.push_str(word);
     }
     text.push_str(&line);
     text.push('\n');
+}
+
+/// A list of texts in TOML.
+fn list(items: &[String]) -> String {
+    let items: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// A text in TOML.

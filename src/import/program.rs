@@ -1,7 +1,7 @@
 //! Programs that a super-server starts for a serial line.
 
-use super::draft::{Access, Draft};
-use super::words::base_name;
+use super::draft::{Access, Draft, Script};
+use super::words::{base_name, words};
 use crate::config::Protocol;
 
 /// Files below /dev that are no serial lines.
@@ -25,7 +25,15 @@ pub(super) fn is_serial(service: &str, program: &str, arguments: &[String]) -> b
 }
 
 /// Takes what can be known of a program without its first argument, its name.
-pub(super) fn take(draft: &mut Draft, program: &str, arguments: &[String]) {
+///
+/// A program may be one of the scripts that were named as files.
+pub(super) fn take(draft: &mut Draft, program: &str, arguments: &[String], scripts: &mut [Script]) {
+    let same = |script: &&mut Script| base_name(&script.name) == base_name(program);
+    if let Some(read) = scripts.iter_mut().find(same) {
+        read.is_used = true;
+        script(draft, &read.name, &read.text);
+        return;
+    }
     match base_name(program) {
         "modemd" => modemd(draft, arguments),
         "cu" => cu(draft, arguments),
@@ -39,12 +47,39 @@ pub(super) fn take(draft: &mut Draft, program: &str, arguments: &[String]) {
                     unknown_settings(draft, program);
                 }
                 None => draft.obstacle(format!(
-                    "the device is not in this line: see what {program} opens, and with which settings, and \
-                     write it to `devices` and `line`"
+                    "the device is not in this line: name {program} as a file, too, if it is a script; or see \
+                     what it opens, and write that to `devices` and `line`"
                 )),
             }
         }
     }
+}
+
+/// A script, such as the mini-HOWTO's: `exec 'cu -s 115200 -l /dev/ttyS1';`
+fn script(draft: &mut Draft, name: &str, text: &str) {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    for line in lines {
+        let line = line.replace(['"', '\'', ';', '`', '(', ')'], " ");
+        let words = words(&line);
+        if let Some(at) = words.iter().position(|word| base_name(word) == "cu")
+            && words[at..]
+                .iter()
+                .any(|word| word.starts_with("-l") || word.starts_with("--line"))
+        {
+            cu(draft, &words[at + 1..]);
+            return;
+        }
+        if let Some(device) = words.iter().find_map(|word| device(word)) {
+            draft.device(device);
+            unknown_settings(draft, name);
+            return;
+        }
+    }
+    draft.obstacle(format!(
+        "{name} does not say which line it opens: write it to `devices`, and its settings to `line`"
+    ));
 }
 
 /// The device in an argument, also in socat's `FILE:/dev/ttyS0,b9600` or `--device=/dev/ttyS0`.
@@ -84,6 +119,9 @@ fn modemd(draft: &mut Draft, arguments: &[String]) {
         let known = ["line", "protocol", "allow", "user", "group", "lock-dir"];
         if !known.contains(&name) {
             draft.obstacle(format!("--{name}: see what it said, and write it here"));
+            if ["config", "port", "listen"].contains(&name) && value.is_none() {
+                rest.next();
+            }
             continue;
         }
         let value = value.or_else(|| rest.next().map(String::as_str));
@@ -99,7 +137,12 @@ fn modemd(draft: &mut Draft, arguments: &[String]) {
             )),
         }
     }
-    if !hosts.is_empty() {
+    if !hosts.is_empty() && draft.access == Access::Wrapped {
+        draft.remark(format!(
+            "--allow {}: of these, whom tcp wrappers let in",
+            hosts.join(" ")
+        ));
+    } else if !hosts.is_empty() {
         draft.access = Access::Only(hosts);
     }
     if draft.devices.is_empty() {

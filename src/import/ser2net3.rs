@@ -45,7 +45,7 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
                 let (name, device) = rest.split_once(':').unwrap_or((rest, ""));
                 reading.devices.insert(name.to_owned(), device.trim().to_owned());
             }
-            "DEFAULT" => reading.set_default(place, rest, found),
+            "DEFAULT" => reading.set_default(&place, rest, found),
             "ROTATOR" => reading.rotator(place, rest, services, found),
             _ => reading.port(place, line, services, found),
         }
@@ -53,7 +53,7 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
 }
 
 impl Reading {
-    fn set_default(&mut self, place: Place, text: &str, found: &mut Findings) {
+    fn set_default(&mut self, place: &Place, text: &str, found: &mut Findings) {
         let (name, value) = text.split_once(':').unwrap_or((text, ""));
         let (name, value) = (name.trim(), value.trim());
         match name {
@@ -97,7 +97,12 @@ impl Reading {
         }
         draft.timeout(timeout);
         let device = device.trim();
-        draft.device(self.devices.get(device).map_or(device, String::as_str));
+        if let Some(path) = self.devices.get(device) {
+            draft.name = Some(device.to_owned());
+            draft.device(path);
+        } else {
+            draft.device(device);
+        }
         self.options(&mut draft, &options.join(":"), found);
         self.ports.push((port, found.ports.len()));
         found.ports.push(draft);
@@ -107,7 +112,15 @@ impl Reading {
         let (mut serial, mut control) = (self.serial.clone(), self.control);
         let mut may_set = false;
         let mut all: Vec<(String, String)> = self.defaults.clone();
-        let words = text.split(|c: char| c.is_whitespace() || c == ',');
+        // Commas part options, too, but for those in addresses.
+        let words = text.split_whitespace().flat_map(|word| {
+            let parts = if word.starts_with("remaddr=") {
+                1
+            } else {
+                usize::MAX
+            };
+            word.splitn(parts, ',')
+        });
         for word in words.filter(|word| !word.is_empty()) {
             if serial.take(word) {
                 continue;
@@ -131,7 +144,7 @@ impl Reading {
             if name.eq_ignore_ascii_case("remctl") {
                 may_set = truth(&value).unwrap_or(true);
             } else if !options::take(draft, &mut control, &name, &value) {
-                draft.remark(format!("{name}: modemd has nothing like it"));
+                draft.remark_on(&name, "modemd has nothing like it");
             }
         }
         if !may_set {
@@ -155,6 +168,16 @@ impl Reading {
                 None => draft.obstacle(format!("there is no port {member} before it")),
             }
         }
+        if let Some((first, others)) = drafts.split_first() {
+            draft.protocol = first.protocol;
+            draft.client_settings.clone_from(&first.client_settings);
+            let is_other = |of: &&Draft| {
+                (of.protocol, &of.client_settings) != (first.protocol, &first.client_settings)
+            };
+            if others.iter().copied().any(|of| is_other(&of)) {
+                draft.obstacle("all lines of a pool have the same protocol, and these have not");
+            }
+        }
         pool(&mut draft, &drafts);
         found.ports.push(draft);
     }
@@ -167,17 +190,15 @@ pub(super) fn pool(draft: &mut Draft, members: &[&Draft]) {
         return;
     };
     draft.line.clone_from(&first.line);
-    draft.protocol = first.protocol;
-    draft.client_settings.clone_from(&first.client_settings);
     draft.idle_timeout = first.idle_timeout;
-    let same = |of: &&&Draft| {
-        (&of.line, of.protocol, &of.client_settings)
-            == (&first.line, first.protocol, &first.client_settings)
-    };
-    if others.iter().filter(same).count() < others.len() {
-        draft.obstacle(
-            "all lines of a pool have the same settings and protocol, and these have not",
-        );
+    if others.iter().any(|of| of.line != first.line) {
+        draft.obstacle("all lines of a pool have the same settings, and these have not");
+    }
+    if others
+        .iter()
+        .any(|of| of.idle_timeout != first.idle_timeout)
+    {
+        draft.remark("idle_timeout is that of the first line; the others had their own");
     }
     for device in members.iter().flat_map(|of| &of.devices) {
         if !draft.devices.contains(device) {

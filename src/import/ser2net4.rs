@@ -48,15 +48,16 @@ enum Open {
 
 pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Findings) {
     let mut entries = Vec::new();
-    if let Err((line, why)) = parse(source.text, &mut entries) {
+    let parsed = parse(source.text, &mut entries);
+    let mut reading = Reading::default();
+    for entry in entries {
+        reading.entry(source.place(entry.line), entry, services, found);
+    }
+    if let Err((line, why)) = parsed {
         found.trouble(
             source.place(line),
             format!("this is not YAML as ser2net has it: {why}; what stands before is used"),
         );
-    }
-    let mut reading = Reading::default();
-    for entry in entries {
-        reading.entry(source.place(entry.line), entry, services, found);
     }
 }
 
@@ -68,10 +69,10 @@ fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
     let mut open: Vec<(Option<String>, Open)> = Vec::new();
     loop {
         let event = parser.parse().map_err(|error| {
-            let line = error.problem_mark().map_or(0, |mark| mark.line + 1);
-            (line as usize, error.problem().to_owned())
+            let line = error.problem_mark().map_or(0, |mark| number(mark.line));
+            (line, error.problem().to_owned())
         })?;
-        let line = event.start_mark.line as usize + 1;
+        let line = number(event.start_mark.line);
         let (anchor, node) = match event.data {
             EventData::StreamEnd => return Ok(()),
             EventData::Scalar { anchor, value, .. } => (anchor, Node::Text(value)),
@@ -106,9 +107,9 @@ fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
                         value,
                     };
                     if is_top {
-                        top.push(entry)
+                        top.push(entry);
                     } else {
-                        entries.push(entry)
+                        entries.push(entry);
                     }
                 }
                 (None, Node::Text(text)) => *key = Some((text, line)),
@@ -118,6 +119,11 @@ fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
             None => return Err((line, "there is no `connection:`".to_owned())),
         }
     }
+}
+
+/// The number of a line, which libyaml counts from 0 on.
+fn number(line: u64) -> usize {
+    usize::try_from(line).map_or(0, |line| line + 1)
 }
 
 /// What applies to what follows.
@@ -154,6 +160,19 @@ impl Reading {
                 let class = get("class").unwrap_or_default();
                 let Some(name) = get("name") else { return };
                 let value = get("value").unwrap_or_default();
+                let is_of_use = is_setting(&name)
+                    || name == "rfc2217"
+                    || options::take(
+                        &mut Draft::new(place.clone(), ""),
+                        &mut Control::default(),
+                        &name,
+                        &value,
+                    );
+                if !is_of_use {
+                    found.remark(format!(
+                        "{place}: default {name}: modemd has nothing like it"
+                    ));
+                }
                 if key == "default" {
                     self.defaults.insert((class, name), value);
                 } else {
@@ -261,14 +280,14 @@ impl Reading {
                         // The value of a `led` is an alias of no text.
                         let value = self.text(value);
                         if !options::take(&mut draft, &mut control, key, &value) {
-                            draft.remark(format!("{key}: modemd has nothing like it"));
+                            draft.remark_on(key, "modemd has nothing like it");
                         }
                     }
                 }
                 (key, value) => {
                     let value = self.text(value);
                     if !options::take(&mut draft, &mut control, key, &value) {
-                        draft.remark(format!("{key}: modemd has nothing like it"));
+                        draft.remark_on(key, "modemd has nothing like it");
                     }
                 }
             }
@@ -342,7 +361,9 @@ impl Reading {
             "serialdev" => rest,
             _ if text.starts_with('/') => text,
             _ => {
-                draft.obstacle(format!("connector {text}: modemd shares serial lines only"));
+                draft.obstacle(format!(
+                    "its connector is `{kind}`: modemd shares serial lines only"
+                ));
                 return;
             }
         };
@@ -371,7 +392,7 @@ impl Reading {
                 (None, None) => (word, "true"),
             };
             if !options::take(draft, control, name, value) {
-                draft.remark(format!("{word}: modemd has nothing like it"));
+                draft.remark_on(word, "modemd has nothing like it");
             }
         }
         draft.line = Some(serial.line());
@@ -402,7 +423,7 @@ impl Reading {
                     for Entry { key, value, .. } in entries {
                         let value = self.text(value);
                         if !options::take(&mut draft, &mut Control::default(), key, &value) {
-                            draft.remark(format!("{key}: modemd has nothing like it"));
+                            draft.remark_on(key, "modemd has nothing like it");
                         }
                     }
                 }
@@ -419,7 +440,6 @@ impl Reading {
         pool(&mut draft, &members);
         let accepter = self.get(entries, "accepter").unwrap_or_default();
         // Its own accepter says what clients speak, not those of its members.
-        (draft.protocol, draft.client_settings) = (Protocol::Raw, None);
         if self.accepter(&mut draft, &accepter, services) {
             found.ports.push(draft);
         }

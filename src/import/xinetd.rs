@@ -1,7 +1,7 @@
 //! `xinetd.conf` and the files of `xinetd.d`: `service NAME { ATTRIBUTE = VALUES }`
 
 use super::address::Family;
-use super::draft::{Access, Draft, Findings};
+use super::draft::{Access, Draft, Findings, Script};
 use super::words::{base_name, words};
 use super::{Place, Source, address, program};
 use crate::config::Services;
@@ -58,7 +58,7 @@ pub(super) fn read(sources: &[Source<'_>], services: &Services, found: &mut Find
     let mut defaults = Section::default();
     let mut all = Vec::new();
     for source in sources {
-        for (place, name, lines) in sections(source, found) {
+        for (place, name, lines) in sections(source, sources.len() == 1, found) {
             match name {
                 Some(name) => all.push((place, name, lines)),
                 None => {
@@ -87,7 +87,7 @@ pub(super) fn read(sources: &[Source<'_>], services: &Services, found: &mut Find
             section.take(&name, operator, values);
         }
         let off = defaults.values("disabled").unwrap_or_default();
-        match service(place, &name, &section, off, services) {
+        match service(place, &name, &section, off, services, &mut found.scripts) {
             Some(draft) => found.ports.push(draft),
             None => others.push(name),
         }
@@ -100,8 +100,12 @@ pub(super) fn read(sources: &[Source<'_>], services: &Services, found: &mut Find
     }
 }
 
-/// The sections of a file; `defaults` has no name.
-fn sections(source: &Source<'_>, found: &mut Findings) -> Vec<(Place, Option<String>, Vec<Line>)> {
+/// The sections of a file, perhaps the only one that was named; `defaults` has no name.
+fn sections(
+    source: &Source<'_>,
+    is_alone: bool,
+    found: &mut Findings,
+) -> Vec<(Place, Option<String>, Vec<Line>)> {
     let mut sections: Vec<(Place, Option<String>, Vec<Line>)> = Vec::new();
     let mut is_open = false;
     for (number, line) in source.lines() {
@@ -123,9 +127,13 @@ fn sections(source: &Source<'_>, found: &mut Findings) -> Vec<(Place, Option<Str
                 is_open = line.ends_with('{');
                 sections.push((place, None, Vec::new()));
             }
-            (Some("include" | "includedir"), Some(path)) if !is_open => found.remark(format!(
-                "{place}: {path} is not read by itself: name the files in it, too"
-            )),
+            (Some("include" | "includedir"), Some(path)) if !is_open => {
+                if is_alone {
+                    found.remark(format!(
+                        "{place}: {path} is not read by itself: name the files in it, too"
+                    ));
+                }
+            }
             _ => match (attribute(line), sections.last_mut()) {
                 (Some(attribute), Some((_, _, lines))) if is_open => lines.push(attribute),
                 _ => found.trouble(
@@ -157,6 +165,7 @@ fn service(
     section: &Section,
     off: &[String],
     services: &Services,
+    scripts: &mut [Script],
 ) -> Option<Draft> {
     let mut server = section.first("server").unwrap_or_default();
     let mut arguments = section.values("server_args").unwrap_or_default();
@@ -214,8 +223,15 @@ fn service(
         ));
     }
     match section.values("only_from") {
+        Some(hosts) if is_wrapped => {
+            draft.access = Access::Wrapped;
+            draft.remark(format!(
+                "only_from = {}: of these, whom tcp wrappers let in",
+                hosts.join(" ")
+            ));
+        }
         Some(hosts) => {
-            draft.access = Access::Only(hosts.iter().flat_map(|of| host_of(of)).collect())
+            draft.access = Access::Only(hosts.iter().flat_map(|of| host_of(of)).collect());
         }
         None if is_wrapped => draft.access = Access::Wrapped,
         None => {}
@@ -233,7 +249,7 @@ fn service(
                 draft.remark(format!(
                     "{attribute} = {}: under systemd modemd is modemd:dialout",
                     values.join(" ")
-                ))
+                ));
             }
             of if LIMITS.contains(&of) => draft.remark(format!(
                 "{of} = {}: not carried over; see modem.socket and systemd.socket(5)",
@@ -242,7 +258,7 @@ fn service(
             _ => {}
         }
     }
-    program::take(&mut draft, server, arguments);
+    program::take(&mut draft, server, arguments, scripts);
     Some(draft)
 }
 

@@ -57,7 +57,7 @@ pub enum Command {
         /// The files of the older server; - is standard input
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Which server the files are of, where neither content nor name tells
+        /// Which server the files are of, whatever their contents and names tell
         #[arg(long, value_name = "FORMAT")]
         from: Option<Format>,
     },

@@ -9,6 +9,7 @@ mod com_port_clients;
 mod exchange;
 mod generator;
 mod half_close;
+mod import;
 mod inetd;
 mod journal;
 mod lock_directory;
