@@ -99,7 +99,9 @@ fn check(files: &[Input], from: Option<Format>) -> Result<(), TestCaseError> {
     prop_assert_eq!(&config.problems, &[], "{}", imported.toml);
     let everybody = files.iter().any(|file| {
         let text = String::from_utf8_lossy(&file.bytes);
-        text.contains('*') || text.contains("any") || text.contains("0.0.0.0")
+        ["*", "0.0.0.0", "--allow"]
+            .iter()
+            .any(|of| text.contains(of))
     });
     for port in &config.ports {
         prop_assert!(
@@ -240,6 +242,11 @@ fn nobody_is_let_in_whom_the_old_file_does_not_name() {
         assert_eq!(config.ports.len(), 1, "{name}");
         assert_eq!(config.ports[0].allow.hosts(), [Host::Localhost], "{name}");
     }
+    let machine = import_one(
+        "mserver.conf",
+        "5800 /dev/ttyS1 9600,8,N,1 any,desk.example.org\n",
+    );
+    assert!(!machine.ports[0].allow.hosts().contains(&Host::Any));
     let wrapped = "modem stream tcp nowait root /usr/sbin/tcpd /usr/sbin/modemd /dev/ttyS1\n";
     assert_eq!(import_one("inetd.conf", wrapped).ports[0].allow.hosts(), []);
 }

@@ -69,9 +69,12 @@ pub(super) enum Access {
     Everybody,
     /// Whom the files of tcp wrappers name, which are not among ours.
     Wrapped,
-    /// These, as `allow` has them.
+    /// These, as `allow` has them, but for [`EVERYBODY`].
     Only(Vec<String>),
 }
+
+/// Who says this means everybody, and no machine called any.
+pub(super) const EVERYBODY: &str = "*";
 
 impl Draft {
     pub(super) fn new(place: Place, origin: impl Into<String>) -> Self {

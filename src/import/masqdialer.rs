@@ -66,9 +66,6 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
 
 /// A host as `allow` has it.
 fn host(text: &str) -> String {
-    if text == "*" {
-        return "any".to_owned();
-    }
     // `192.168.2.*`
     let octets: Vec<_> = text.split('.').collect();
     let named = octets.iter().take_while(|octet| **octet != "*").count();
@@ -110,6 +107,7 @@ fn join(pool: &mut Draft, draft: &mut Draft) -> bool {
             out.join(", ")
         ));
     }
+    pool.remark(format!("{}: a line of it, too", draft.place));
     pool.devices.append(&mut draft.devices);
     pool.obstacles.append(&mut draft.obstacles);
     true

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::address::only_from_here;
-use super::draft::{Access, Draft, Findings};
+use super::draft::{Access, Draft, EVERYBODY, Findings};
 use super::printable;
 use super::words::base_name;
 use crate::config::{Config, Host, LineSettings, Protocol, Services, display_duration};
@@ -81,7 +81,14 @@ fn settle(draft: &mut Draft) {
         Access::Only(hosts) => {
             let mut fine: Vec<String> = Vec::new();
             for host in hosts {
-                match host.parse::<Host>() {
+                let read = match host.as_str() {
+                    EVERYBODY => Ok(Host::Any),
+                    _ => host.parse(),
+                };
+                match read {
+                    Ok(Host::Any) if host != EVERYBODY => draft.remark(format!(
+                        "left out of `allow`: {host}, for here it means everybody, and no machine"
+                    )),
                     Ok(host) if fine.contains(&host.to_string()) => {}
                     Ok(host) => fine.push(host.to_string()),
                     Err(mistake) => draft.remark(format!("left out of `allow`: {mistake}")),

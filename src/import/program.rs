@@ -1,6 +1,6 @@
 //! Programs that a super-server starts for a serial line.
 
-use super::draft::{Access, Draft, Script};
+use super::draft::{Access, Draft, EVERYBODY, Script};
 use super::words::{base_name, words};
 use crate::config::Protocol;
 
@@ -130,6 +130,7 @@ fn modemd(draft: &mut Draft, arguments: &[String]) {
             ("line", _) => draft.line = Some(value.to_owned()),
             ("protocol", "telnet") => draft.protocol = Protocol::Telnet,
             ("protocol", _) => {}
+            ("allow", "any") => hosts.push(EVERYBODY.to_owned()),
             ("allow", _) => hosts.push(value.to_owned()),
             _ => draft.remark(format!(
                 "--{name} {value}: in modemd.toml this is `{}` in [server]",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use libyaml_safer::{EventData, Parser};
+use granit_parser::{Event, Options, Parser};
 
 use super::draft::{Draft, Findings};
 use super::options::{self, Control};
@@ -13,9 +13,6 @@ use super::ser2net3::{pool, say};
 use super::serial::{Serial, truth};
 use super::{Place, Source, address};
 use crate::config::{Protocol, Services};
-
-/// Deeper than any configuration goes.
-const DEEPEST: usize = 32;
 
 /// Longer than any text of use.
 const LONGEST: usize = 4096;
@@ -63,38 +60,41 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
 
 /// The top level of a file, as far as it could be read.
 fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
-    let mut bytes = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut bytes);
+    let mut options = Options::default();
+    options.emit_anchor_events = true;
+    options.emit_unresolved_aliases = true;
     let mut open: Vec<(Option<String>, Open)> = Vec::new();
-    loop {
-        let event = parser.parse().map_err(|error| {
-            let line = error.problem_mark().map_or(0, |mark| number(mark.line));
-            (line, error.problem().to_owned())
-        })?;
-        let line = number(event.start_mark.line);
-        let (anchor, node) = match event.data {
-            EventData::StreamEnd => return Ok(()),
-            EventData::Scalar { anchor, value, .. } => (anchor, Node::Text(value)),
-            EventData::Alias { anchor } => (None, Node::Alias(anchor)),
-            EventData::SequenceStart { anchor, .. } => {
-                open.push((anchor, Open::List(Vec::new())));
+    let mut has_begun = false;
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| (error.marker().line(), error.info()))?;
+        let line = span.start.line();
+        if let Event::Anchor(_, name) = event {
+            name_last(&mut open, top, has_begun, name.into_owned());
+            continue;
+        }
+        has_begun = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
+        let (anchor, node) = match event {
+            Event::Scalar(value, ..) => (None, Node::Text(value.into_owned())),
+            Event::Alias(_) => {
+                let name = span.slice(text).unwrap_or_default();
+                (None, Node::Alias(name.trim_start_matches('*').to_owned()))
+            }
+            Event::UnresolvedAlias(name) => (None, Node::Alias(name.into_owned())),
+            Event::SequenceStart(..) => {
+                open.push((None, Open::List(Vec::new())));
                 continue;
             }
-            EventData::MappingStart { anchor, .. } => {
-                open.push((anchor, Open::Map(Vec::new(), None)));
+            Event::MappingStart(..) => {
+                open.push((None, Open::Map(Vec::new(), None)));
                 continue;
             }
-            EventData::SequenceEnd | EventData::MappingEnd => match open.pop() {
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
                 Some((anchor, Open::List(nodes))) => (anchor, Node::List(nodes)),
                 Some((anchor, Open::Map(entries, _))) => (anchor, Node::Map(entries)),
                 None => continue,
             },
             _ => continue,
         };
-        if open.len() > DEEPEST {
-            return Err((line, "it is nested too deeply".to_owned()));
-        }
         let is_top = open.len() == 1;
         match open.last_mut() {
             Some((_, Open::List(nodes))) => nodes.push(node),
@@ -106,11 +106,7 @@ fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
                         anchor,
                         value,
                     };
-                    if is_top {
-                        top.push(entry);
-                    } else {
-                        entries.push(entry);
-                    }
+                    if is_top { &mut *top } else { entries }.push(entry);
                 }
                 (None, Node::Text(text)) => *key = Some((text, line)),
                 (None, _) => return Err((line, "a key is no text".to_owned())),
@@ -119,11 +115,27 @@ fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
             None => return Err((line, "there is no `connection:`".to_owned())),
         }
     }
+    Ok(())
 }
 
-/// The number of a line, which libyaml counts from 0 on.
-fn number(line: u64) -> usize {
-    usize::try_from(line).map_or(0, |line| line + 1)
+/// Gives its name to what was read last: the list or map that has begun, or the value of a key.
+fn name_last(
+    open: &mut [(Option<String>, Open)],
+    top: &mut [Entry],
+    has_begun: bool,
+    name: String,
+) {
+    let is_top = open.len() == 1;
+    match open.last_mut() {
+        Some((anchor, _)) if has_begun => *anchor = Some(name),
+        Some((_, Open::Map(entries, None))) => {
+            let entries = if is_top { top } else { entries };
+            if let Some(entry) = entries.last_mut() {
+                entry.anchor = Some(name);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What applies to what follows.

@@ -1,7 +1,7 @@
 //! `xinetd.conf` and the files of `xinetd.d`: `service NAME { ATTRIBUTE = VALUES }`
 
 use super::address::Family;
-use super::draft::{Access, Draft, Findings, Script};
+use super::draft::{Access, Draft, EVERYBODY, Findings, Script};
 use super::words::{base_name, words};
 use super::{Place, Source, address, program};
 use crate::config::Services;
@@ -285,7 +285,7 @@ fn host_of(text: &str) -> Vec<String> {
         .take_while(|octet| **octet == "0")
         .count();
     match zeros {
-        4 if is_address => vec!["any".to_owned()],
+        4 if is_address => vec![EVERYBODY.to_owned()],
         1.. if is_address => vec![format!("{text}/{}", (4 - zeros) * 8)],
         _ => vec![text.to_owned()],
     }
