@@ -1,9 +1,9 @@
-//! Configurations of older servers: each folder in `tests/import` is one, with the files in `old` or beside
-//! it, perhaps a `services` as in `/etc`, and what `modemctl import` makes of them in `expected.toml` and, if
-//! it had to complain, `expected.stderr`.
+//! Configurations of older servers: each folder in `tests/import` is a case, with their files, perhaps a
+//! `services` as in `/etc`, and what `modemctl import` makes of them in `expected.toml` and, if it had to
+//! complain, `expected.stderr`.
 //!
 //! A new case is files only; `UPDATE_EXPECTED=1 cargo test --test import` writes what is expected, to be read
-//! before it is committed. A file `LICENCE` is no part of a case.
+//! before it is committed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use modemd::import::{Format, Imported, Input, import};
 use proptest::prelude::*;
 
 /// Files that are about a case, and not of an older server.
-const OURS: [&str; 4] = ["services", "expected.toml", "expected.stderr", "LICENCE"];
+const OURS: [&str; 3] = ["services", "expected.toml", "expected.stderr"];
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");

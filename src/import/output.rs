@@ -1,6 +1,6 @@
 //! The findings as `modemd.toml`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::address::only_from_here;
@@ -110,6 +110,8 @@ fn names(ports: &[Draft]) -> Vec<String> {
         .count()
         == 1;
     let mut taken = BTreeSet::new();
+    // What was last put behind a name to make it another.
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut name = |draft: &Draft| {
         let device = || match &draft.devices[..] {
             [device] => base_name(device).to_owned(),
@@ -123,12 +125,16 @@ fn names(ports: &[Draft]) -> Vec<String> {
         let name = valid(&name);
         let number = draft.listen.first().and_then(|at| at.rsplit(':').next());
         let with_number = number.map(|number| valid(&format!("{name}-{number}")));
-        let counted = (2_usize..).map(|count| format!("{name}-{count}"));
+        let count = counts.entry(name.clone()).or_insert(1);
+        let counted = (*count + 1..).map(|number| {
+            *count = number;
+            format!("{name}-{number}")
+        });
         let mut candidates = std::iter::once(name.clone())
             .chain(with_number)
             .chain(counted);
         let free = candidates.find(|name| !taken.contains(name));
-        let name = free.unwrap_or(name);
+        let name = free.unwrap_or(name.clone());
         taken.insert(name.clone());
         name
     };

@@ -44,7 +44,12 @@ pub(super) fn take(draft: &mut Draft, program: &str, arguments: &[String], scrip
             match arguments.iter().find_map(|argument| device(argument)) {
                 Some(device) => {
                     draft.device(device);
-                    unknown_settings(draft, program);
+                    if base == "socat" {
+                        draft.line = arguments.iter().find_map(|argument| socat(argument));
+                    }
+                    if draft.line.is_none() {
+                        unknown_settings(draft, program, arguments);
+                    }
                 }
                 None => draft.obstacle(format!(
                     "the device is not in this line: name {program} as a file, too, if it is a script; or see \
@@ -73,7 +78,7 @@ fn script(draft: &mut Draft, name: &str, text: &str) {
         }
         if let Some(device) = words.iter().find_map(|word| device(word)) {
             draft.device(device);
-            unknown_settings(draft, name);
+            unknown_settings(draft, name, &words);
             return;
         }
     }
@@ -91,11 +96,45 @@ fn device(argument: &str) -> Option<&str> {
     (is_begin && !name.is_empty() && !NO_LINES.contains(&name)).then_some(path)
 }
 
-fn unknown_settings(draft: &mut Draft, program: &str) {
+/// Says that the settings cannot be told from these arguments.
+fn unknown_settings(draft: &mut Draft, program: &str, arguments: &[String]) {
     draft.remark(format!(
-        "how {} set up the line is not in this file: modemd's default is 115200,8,N,1",
-        base_name(program)
+        "which settings the line had with `{} {}` is not known here: modemd's default is 115200,8,N,1",
+        base_name(program),
+        arguments.join(" ")
     ));
+}
+
+/// The settings in socat's `/dev/ttyS0,raw,b9600,cs7,parenb,crtscts`, if the speed is among them.
+fn socat(argument: &str) -> Option<String> {
+    let (mut data, mut stop, mut flow) = ("8", "1", "");
+    let (mut baud, mut has_parity, mut is_odd) = (None, false, false);
+    device(argument)?;
+    for option in argument.split(',').skip(1) {
+        let (name, value) = option.split_once('=').unwrap_or((option, "1"));
+        let on = value != "0";
+        match name {
+            "cs5" | "cs6" | "cs7" | "cs8" if on => data = &name[2..],
+            "cstopb" if on => stop = "2",
+            "parenb" => has_parity = on,
+            "parodd" => is_odd = on,
+            "crtscts" if on => flow = ",rtscts",
+            "ixon" if on => flow = ",xonxoff",
+            "ispeed" | "ospeed" => baud = Some(value),
+            _ => {
+                let digits = name.strip_prefix('b');
+                let digits =
+                    digits.filter(|of| !of.is_empty() && of.bytes().all(|b| b.is_ascii_digit()));
+                baud = digits.or(baud);
+            }
+        }
+    }
+    let parity = match (has_parity, is_odd) {
+        (false, _) => 'N',
+        (true, false) => 'E',
+        (true, true) => 'O',
+    };
+    Some(format!("{},{data},{parity},{stop}{flow}", baud?))
 }
 
 /// modemd itself, or the mini-HOWTO's script of that name.
@@ -192,7 +231,7 @@ fn cu(draft: &mut Draft, arguments: &[String]) {
     }
     match speed {
         Some(speed) => draft.line = Some(format!("{speed},8,{parity},1")),
-        None => unknown_settings(draft, "cu"),
+        None => unknown_settings(draft, "cu", arguments),
     }
     if stop {
         draft.remark(
