@@ -22,6 +22,7 @@
 //! | [`notify`], [`journal`], [`uptime`] | what systemd and people see of it, and its clock |
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
+//! | [`mod@import`] | configurations of older servers as ours |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
@@ -54,6 +55,7 @@ pub mod drained;
 pub mod events;
 mod exit_code;
 pub mod generator;
+pub mod import;
 pub mod journal;
 pub mod ledger;
 pub mod line;

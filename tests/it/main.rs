@@ -12,6 +12,7 @@ mod doctor;
 mod exchange;
 mod generator;
 mod half_close;
+mod import;
 mod inetd;
 mod journal;
 mod lock_directory;
