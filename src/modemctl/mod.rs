@@ -14,6 +14,7 @@ mod shares;
 mod status;
 mod survey;
 mod table;
+mod top;
 mod trouble;
 mod units;
 mod watch;
@@ -53,6 +54,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch all lines on the full screen, with the speeds as graphs, and hang up or drain from there
+    ///
+    /// Keys: arrows or j and k select a line; h hangs up, d takes the line out of service or puts it
+    /// back, q quits.
+    Top,
     /// End sessions: hang up their lines and close their connections
     Hangup {
         /// A session's number or how it begins, or the line that the session is on
@@ -133,6 +139,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
     };
     match command {
         Command::Status { json } => status::run(socket, *json),
+        Command::Top => top::run(socket),
         Command::Hangup { sessions } => orders::run(socket, Order::HangUp, sessions),
         Command::Drain { lines } => orders::run(socket, Order::Drain, lines),
         Command::Resume { lines } => orders::run(socket, Order::Resume, lines),
