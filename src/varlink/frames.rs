@@ -57,10 +57,10 @@ impl Frames {
         self.octets.extend_from_slice(octets);
     }
 
-    /// Whether nothing has come in that was not taken out.
+    /// How many octets have come in and were not taken out.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
+    pub fn held(&self) -> usize {
+        self.octets.len()
     }
 
     /// The next message that is there as a whole. After an error there is nothing more to be had of the

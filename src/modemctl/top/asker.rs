@@ -13,8 +13,9 @@ use crate::modemctl::orders::Done;
 use crate::modemctl::survey::Survey;
 use crate::modemctl::trouble::Trouble;
 
-/// How often we look.
-const EACH: Duration = Duration::from_secs(1);
+/// How often we look. modemd itself looks at a session once a second at the most; who asks a little too
+/// early is told the same as before.
+const EACH: Duration = Duration::from_millis(1100);
 
 /// What there is to tell.
 pub(super) enum News {
