@@ -18,6 +18,7 @@ mod lock_files;
 mod many;
 mod modemctl;
 mod modemctl_answers;
+mod modemctl_real;
 mod modemctl_top;
 mod name_server;
 mod notify;
