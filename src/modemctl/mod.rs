@@ -2,7 +2,9 @@
 
 mod check;
 mod connection;
+mod doctor;
 mod find;
+mod import;
 mod lookups;
 mod moment;
 mod orders;
@@ -30,6 +32,7 @@ use self::orders::Order;
 use self::watch::Form;
 use crate::command_line;
 use crate::config::DEFAULT_PATH;
+use crate::import::Format;
 
 /// Looks after modemd, which shares modems and serial lines with the network.
 ///
@@ -112,6 +115,36 @@ pub enum Command {
         #[arg(value_name = "LINK")]
         links: Vec<PathBuf>,
     },
+    /// Look at this machine and the configuration, and tell what keeps modemd from working
+    ///
+    /// Each finding has the command that mends it. Changes nothing, and opens no line. Some things only
+    /// root can look at; what was not looked at is said. Exits 0 if nothing is wrong, 1 if something
+    /// is, and 78 if the configuration has mistakes.
+    Doctor {
+        /// The configuration file; conf.d/*.toml beside it is read too
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+        config: PathBuf,
+        /// Print the findings as a JSON array
+        #[arg(long)]
+        json: bool,
+        /// The root directory of the system to look at
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+    },
+    /// Print the modemd.toml that does what the configuration of an older server did
+    ///
+    /// Reads mserver.conf of Masqdialer, inetd.conf, the files of xinetd.d, ser2net.conf (ser2net up to 3)
+    /// and ser2net.yaml (ser2net 4). Several files make one configuration. What has no equivalent is in
+    /// comments. Nobody is let in whom the old files do not name. Exits 0 if all was understood, 1 if
+    /// something was not and is left out, 66 if a file cannot be read.
+    Import {
+        /// The files of the older server; - is standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Which server the files are of, whatever their contents and names tell
+        #[arg(long, value_name = "FORMAT")]
+        from: Option<Format>,
+    },
     /// Write what makes a shell complete the command line of a program
     Completions {
         /// The shell
@@ -153,6 +186,8 @@ pub fn run(line: &CommandLine) -> ExitCode {
         }
         Command::Check { file } => check::run(file),
         Command::Shares { device, links } => shares::run(device, links),
+        Command::Doctor { config, json, root } => doctor::run(config, *json, root),
+        Command::Import { files, from } => import::run(files, *from),
         Command::Completions { shell, program } => complete(*shell, *program),
     }
 }
