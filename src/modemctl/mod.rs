@@ -41,7 +41,13 @@ use crate::import::Format;
 #[command(name = "modemctl", version)]
 pub struct CommandLine {
     /// Where modemd is to be asked
-    #[arg(long, global = true, value_name = "PATH", default_value = connection::DEFAULT_SOCKET)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = connection::DEFAULT_SOCKET,
+        display_order = 900
+    )]
     pub socket: PathBuf,
     /// What to do.
     #[command(subcommand)]
