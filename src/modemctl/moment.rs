@@ -1,45 +1,23 @@
 //! Moments as the clock on the wall has them.
 
-use std::mem::MaybeUninit;
-
-use nix::libc;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 
 /// `2026-11-21 14:03:22`
 pub(super) fn date_and_time(usec: u64) -> String {
-    let tm = local(usec);
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-        tm.tm_year + 1900,
-        tm.tm_mon + 1,
-        tm.tm_mday,
-        tm.tm_hour,
-        tm.tm_min,
-        tm.tm_sec
-    )
+    local(usec).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `14:03:22.123`
 pub(super) fn time(usec: u64) -> String {
-    let tm = local(usec);
-    let milliseconds = usec / 1000 % 1000;
-    format!(
-        "{:02}:{:02}:{:02}.{milliseconds:03}",
-        tm.tm_hour, tm.tm_min, tm.tm_sec
-    )
+    local(usec).strftime("%H:%M:%S%.3f").to_string()
 }
 
-fn local(usec: u64) -> libc::tm {
-    // What modemd says may be anything; these are years of four digits (9999-12-31).
-    let seconds = (usec / 1_000_000).min(253_402_300_799 - 86_400);
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
-    let mut tm = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both point to what they are to point to, and all zeros are a valid `tm` if nothing is
-    // written.
-    #[allow(unsafe_code)]
-    unsafe {
-        libc::localtime_r(&raw const seconds, tm.as_mut_ptr());
-        tm.assume_init()
-    }
+/// What modemd says may be anything, also a moment that no calendar has.
+fn local(usec: u64) -> Zoned {
+    let usec = i64::try_from(usec).unwrap_or(i64::MAX);
+    let moment = Timestamp::from_microsecond(usec).unwrap_or(Timestamp::MAX);
+    moment.to_zoned(TimeZone::system())
 }
 
 #[cfg(test)]
