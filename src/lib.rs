@@ -20,6 +20,7 @@
 //! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
+//! | [`metrics`] | what was counted, as a page for Prometheus |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
@@ -33,7 +34,7 @@
 //! to go on is in the session's [`ledger`], in memory; under systemd, that and the descriptors of client
 //! and line are kept for it in the [`store`], and the next process takes them up before it accepts.
 //!
-//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`]) is sans-IO; nothing below [`session`] knows of
+//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`], [`metrics::http`]) is sans-IO; nothing below [`session`] knows of
 //! systemd.
 
 pub mod access;
@@ -54,6 +55,7 @@ pub mod journal;
 pub mod ledger;
 pub mod line;
 pub mod listen;
+pub mod metrics;
 pub mod modemctl;
 pub mod notify;
 pub mod pool;
