@@ -57,6 +57,12 @@ impl Frames {
         self.octets.extend_from_slice(octets);
     }
 
+    /// Whether nothing has come in that was not taken out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
     /// The next message that is there as a whole. After an error there is nothing more to be had of the
     /// connection.
     #[expect(clippy::should_implement_trait, reason = "it is fed in between")]
