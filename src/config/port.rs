@@ -326,7 +326,9 @@ pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
     }
     if NAMES_OF_OURS.contains(&name) {
         return refuse(
-            &format!("cannot be the name of a port, for modem-{name}.socket is a unit of modemd itself"),
+            &format!(
+                "cannot be the name of a port, for modem-{name}.socket is a unit of modemd itself"
+            ),
             "write another name",
         );
     }

@@ -39,7 +39,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn request(self) -> Request {
+    /// What a request comes to that cannot be understood.
+    #[must_use]
+    pub fn request(self) -> Request {
         Request {
             page: Err(self),
             head_only: false,
@@ -278,7 +280,10 @@ mod tests {
                 "text/plain;version=0.0.4;q=1, Application/OpenMetrics-Text; version=\"1.0.0\"; Q=0.5",
                 Form::Prometheus,
             ),
-            ("application/openmetrics-text;version=0.0.1", Form::Prometheus),
+            (
+                "application/openmetrics-text;version=0.0.1",
+                Form::Prometheus,
+            ),
             ("application/openmetrics-text;q=0", Form::Prometheus),
             ("application/openmetrics-text;q=NaN", Form::Prometheus),
             ("application/openmetrics-text;q=7,;=,;;", Form::Prometheus),

@@ -4,6 +4,7 @@ mod check;
 mod connection;
 mod find;
 mod lookups;
+mod metrics;
 mod moment;
 mod orders;
 mod paint;
@@ -96,6 +97,19 @@ pub enum Command {
         #[arg(default_value = DEFAULT_PATH)]
         file: PathBuf,
     },
+    /// Write what was counted, for Prometheus and its kin: sessions, bytes, errors, refusals, waits
+    ///
+    /// As OpenMetrics text that promtool accepts.
+    Metrics {
+        /// Write to this file, for the textfile collector of node_exporter; it is replaced in one step
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Answer one HTTP request on stdin, on stdout
+        ///
+        /// modem-metrics.socket has this done for each scrape.
+        #[arg(long, conflicts_with = "output")]
+        http: bool,
+    },
     /// Tell whether a device is a line of a configured port: exits 0 if it is, 1 if not
     ///
     /// For udev, so that ModemManager is kept off the lines that modemd shares.
@@ -145,6 +159,8 @@ pub fn run(line: &CommandLine) -> ExitCode {
             watch::run(socket, session.as_deref(), form)
         }
         Command::Check { file } => check::run(file),
+        Command::Metrics { http: true, .. } => metrics::serve(socket),
+        Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),
         Command::Shares { device, links } => shares::run(device, links),
         Command::Completions { shell, program } => complete(*shell, *program),
     }
