@@ -101,7 +101,7 @@ pub enum Command {
     ///
     /// As OpenMetrics text that promtool accepts.
     Metrics {
-        /// Write to this file, for the textfile collector of node_exporter; it is replaced in one step
+        /// Write to this file, for the textfile collector of Prometheus; it is replaced in one step
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Answer one HTTP request on stdin, on stdout

@@ -120,7 +120,8 @@ def probe():
         "writable": writable(),
         "created": {folder: result(lambda folder=folder: create(folder))
                     for folder in ("/", "/etc", "/usr", "/var", "/run", "/home", "/root", "/opt", "/dev", "/sys",
-                                   "/dev/shm", "/var/lib", "/var/log", "/etc/modemd", "/run/lock", "/tmp", "/var/tmp")},
+                                   "/dev/shm", "/var/lib", "/var/log", "/etc/modemd", "/run/lock", "/run/modemd",
+                                   "/run/modemd/private", "/tmp", "/var/tmp")},
         "in /tmp": os.listdir("/tmp"),
         "processes": [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()],
         "namespaces": {name: checked(LIBC.unshare, flag) for name, flag in NAMESPACES.items()},
