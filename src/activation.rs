@@ -23,6 +23,20 @@ pub enum Handed {
     Nothing,
 }
 
+/// All that systemd handed in.
+#[derive(Debug)]
+pub struct Inheritance {
+    /// Where clients come from.
+    pub handed: Handed,
+    /// Where those come from who look, and steer.
+    pub control: Option<Socket>,
+    /// What was kept of sessions.
+    pub stored: Vec<Stored>,
+}
+
+/// `FileDescriptorName=` of `modem-control.socket`; no port has such a name.
+const CONTROL: &str = "@control";
+
 /// A listening socket and the port it belongs to.
 #[derive(Debug)]
 pub struct Listener {
@@ -111,12 +125,13 @@ pub enum ActivationError {
 /// another process has left. Names decide what is what.
 ///
 /// Changes the environment, so it must run before there are threads.
-pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
+pub fn from_systemd() -> Result<Inheritance, ActivationError> {
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let names: Vec<&str> = names.split(':').collect();
     let mut handed = ListenFd::from_env();
     let mut listeners = Vec::new();
     let mut clients = Vec::new();
+    let mut control = None;
     let mut sessions: BTreeMap<u64, Stored> = BTreeMap::new();
     for index in 0..handed.len() {
         let name = names.get(index).copied().unwrap_or_default();
@@ -145,7 +160,9 @@ pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
         if !is_stream(&socket).map_err(unfit)? {
             return Err(unfit(io::Error::other("it is another kind of socket")));
         }
-        if socket.is_listener().map_err(unfit)? {
+        if name == CONTROL {
+            control = Some(socket);
+        } else if socket.is_listener().map_err(unfit)? {
             listeners.push(Listener {
                 port: name.to_owned(),
                 socket,
@@ -155,19 +172,23 @@ pub fn from_systemd() -> Result<(Handed, Vec<Stored>), ActivationError> {
             clients.push((name, socket));
         }
     }
-    if !listeners.is_empty() {
+    if !listeners.is_empty() || control.is_some() {
         // systemd accepts no client for who gets the listening sockets.
         for (name, _unknown) in clients.drain(..) {
             store::let_go(name);
         }
     }
     let handed = match (listeners.is_empty(), clients.pop()) {
-        (true, None) if sessions.is_empty() => Handed::Nothing,
+        (true, None) if sessions.is_empty() && control.is_none() => Handed::Nothing,
         (_, None) => Handed::Listeners(listeners),
         (true, Some((_, client))) if clients.is_empty() => Handed::Client(client),
         _ => return Err(ActivationError::Mixed),
     };
-    Ok((handed, sessions.into_values().collect()))
+    Ok(Inheritance {
+        handed,
+        control,
+        stored: sessions.into_values().collect(),
+    })
 }
 
 /// Takes the socket that inetd put on standard input: a client with `nowait`, a listening socket

@@ -92,6 +92,10 @@ pub struct Serve {
     /// The configuration file
     #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub config: PathBuf,
+    /// Keep in this directory what `modemctl` needs, and the socket DIR/io.modemd for it; under systemd,
+    /// modem-control.socket and the services see to that
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
     /// The port that a single client handed in by systemd (Accept=yes) came to; needed only where
     /// the configuration has several
     #[arg(long, value_name = "NAME", conflicts_with = "devices")]

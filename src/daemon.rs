@@ -2,9 +2,13 @@
 //! the privileges go.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -21,15 +25,18 @@ use crate::claim::LockDirectory;
 use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Serve};
 use crate::config::{self, AllowList, Config, Endpoint, Host, Instance};
+use crate::control::{Control, Door};
 use crate::demo::{self, EmulatedModems};
+use crate::events;
 use crate::exit_code;
 use crate::journal;
 use crate::listen;
 use crate::notify;
 use crate::port::Port;
 use crate::privileges::{self, Privileges};
-use crate::server::{self, Service, Signals};
+use crate::server::{self, Common, Service, Signals};
 use crate::session::{self, Farewell, Process};
+use crate::state_dir::StateDir;
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
@@ -97,12 +104,12 @@ pub fn run(line: CommandLine) -> ExitCode {
 
 /// Serves what a file says.
 fn serve_configuration(options: Serve) -> Result<(), Failure> {
-    let (handed, stored) = activation::from_systemd().map_err(unavailable)?;
-    if let (Handed::Nothing, false) = (&handed, options.standalone) {
+    let inherited = activation::from_systemd().map_err(unavailable)?;
+    if let (Handed::Nothing, false) = (&inherited.handed, options.standalone) {
         return Err(Failure::new(exit_code::USAGE, NOTHING_TO_SERVE));
     }
     let config = Config::load(&options.config);
-    let listeners = match handed {
+    let listeners = match inherited.handed {
         Handed::Client(socket) => {
             let port = match only_port(&config, options.port.as_deref()) {
                 Ok(port) => port,
@@ -112,7 +119,7 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
                 }
             };
             let admission = Admission::Listed(port.allow.clone());
-            return serve_one(socket, port, &config, admission);
+            return serve_one(socket, port, &config, admission, options.run_dir);
         }
         Handed::Listeners(listeners) if !options.standalone => listeners,
         _ => bind(&config)?,
@@ -123,8 +130,10 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         admission: None,
         source: Some(options.config),
         config,
+        common: Common::default(),
+        control: inherited.control,
     };
-    serve_all(service, listeners, stored)
+    serve_all(service, listeners, inherited.stored, options.run_dir)
 }
 
 /// Nothing failed that systemd should keep a record of: it may be that the port just left the
@@ -197,7 +206,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
         config.server.lock_dir = Some(lock_dir);
     }
     let binds = !options.listen.is_empty();
-    let (handed, stored) = activation::from_systemd().map_err(unavailable)?;
+    let inherited = activation::from_systemd().map_err(unavailable)?;
     let handed = if binds {
         let listen = |endpoint| listen::open(UNNAMED_PORT, endpoint).map_err(unavailable);
         Handed::Listeners(
@@ -207,10 +216,10 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                 .map(listen)
                 .collect::<Result<_, Failure>>()?,
         )
-    } else if let Handed::Nothing = handed {
+    } else if let Handed::Nothing = inherited.handed {
         activation::from_inetd(UNNAMED_PORT)
     } else {
-        handed
+        inherited.handed
     };
     let admission = if !options.allow.is_empty() {
         Admission::Listed(options.allow.into_iter().collect())
@@ -222,7 +231,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
     };
     match handed {
         Handed::Nothing => Err(Failure::new(exit_code::USAGE, NOTHING_TO_SERVE)),
-        Handed::Client(socket) => serve_one(socket, &port, &config, admission),
+        Handed::Client(socket) => serve_one(socket, &port, &config, admission, options.run_dir),
         Handed::Listeners(mut listeners) => {
             for listener in &mut listeners {
                 UNNAMED_PORT.clone_into(&mut listener.port);
@@ -236,8 +245,10 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                     ports: vec![port],
                     ..config
                 },
+                common: Common::default(),
+                control: inherited.control,
             };
-            serve_all(service, listeners, stored)
+            serve_all(service, listeners, inherited.stored, options.run_dir)
         }
     }
 }
@@ -253,14 +264,56 @@ fn plan(server: &config::Server) -> Result<Privileges, Failure> {
     Ok(privileges)
 }
 
+/// What is shared with other processes: in the directory that we were told, or that systemd has made.
+fn common(run_dir: Option<PathBuf>, privileges: &Privileges) -> Result<Common, Failure> {
+    let state = match run_dir {
+        None => StateDir::of_systemd(),
+        Some(path) => {
+            let path = path.join("private");
+            let made = StateDir::make(path.clone(), privileges.identity());
+            Some(made.map_err(|error| unavailable(format!("{}: {error}", path.display())))?)
+        }
+    };
+    Ok(state.map_or_else(Common::default, Common::in_directory))
+}
+
+/// Binds the control socket by hand, for whoever starts us: group and others get nothing.
+fn control_in(run_dir: &Path) -> Result<socket2::Socket, Failure> {
+    let path = run_dir.join("io.modemd");
+    let failed = |error: &dyn Display| unavailable(format!("{}: {error}", path.display()));
+    fs::create_dir_all(run_dir).map_err(|error| failed(&error))?;
+    let socket = listen::bind(&Endpoint::Path(path.clone())).map_err(unavailable)?;
+    let ours = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(&path, ours).map_err(|error| failed(&error))?;
+    Ok(socket)
+}
+
+/// Lets the shared daemon see and steer the one session of this process. The session does without, if
+/// that cannot be.
+fn open_door(state: &StateDir, session: u64, control: &Rc<Control>) -> Option<Door> {
+    let opened = Door::open(state, session).and_then(|(door, listener)| {
+        control.serve(listener)?;
+        events::send_to(state.events())?;
+        Ok(door)
+    });
+    opened
+        .inspect_err(|error| warn!("modemctl cannot see this session: {error}"))
+        .ok()
+}
+
 /// The shared daemon: the privileges go before there is anybody to serve.
 fn serve_all(
-    service: Service,
+    mut service: Service,
     listeners: Vec<Listener>,
     stored: Vec<Stored>,
+    run_dir: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let privileges = plan(&service.config.server)?;
     raise_descriptor_limit();
+    if let Some(run_dir) = &run_dir {
+        service.control = Some(control_in(run_dir)?);
+    }
+    service.common = common(run_dir, &privileges)?;
     privileges.let_go().map_err(not_permitted)?;
     // In a task: what is blocked on is polled whenever any task is.
     let serving = async { spawn_local(server::serve(service, listeners, stored)).await };
@@ -277,11 +330,24 @@ fn serve_one(
     settings: &config::Port,
     config: &Config,
     admission: Admission,
+    run_dir: Option<PathBuf>,
 ) -> Result<(), Failure> {
     let privileges = plan(&config.server)?;
+    let Common {
+        state,
+        tally,
+        drained,
+    } = common(run_dir, &privileges)?;
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
-    let port = Port::new(settings, Instance::PerConnection, admission, locks.into());
-    let board = Board::default();
+    let instance = Instance::PerConnection;
+    let port = Port::new(
+        settings,
+        instance,
+        admission,
+        locks.into(),
+        Rc::clone(&drained),
+    );
+    let board = Rc::<Board>::default();
     board.configure(port.pool.devices());
     block_on(async {
         let (farewell, told) = watch::channel(None);
@@ -295,13 +361,23 @@ fn serve_one(
             }
         };
         notify::ready(&format!("serving {}", client.peer()));
+        let number = session::new_number();
+        let control = Control::new(
+            Rc::clone(&board),
+            Rc::clone(&tally),
+            drained,
+            Rc::default(),
+            None,
+        );
+        let _door = state.and_then(|state| open_door(&state, number, &Rc::new(control)));
         let process = Process {
             board: &board,
+            tally: &tally,
             // systemd starts no instance again whose client is gone from it.
             store: None,
             farewell: told,
         };
-        let session = session::run(client, &port, &process, || privileges.let_go());
+        let session = session::run(number, client, &port, &process, || privileges.let_go());
         tokio::pin!(session);
         loop {
             tokio::select! {
@@ -341,6 +417,8 @@ fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
             ports: vec![port],
             ..Config::default()
         },
+        common: Common::default(),
+        control: None,
     };
     block_on(async {
         let modems = spawn_local(modems.run());

@@ -17,6 +17,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::events::Watched;
+
 /// A client got a line.
 pub const SESSION_BEGAN: &str = "16275e76514d4ea08a22402c5bd02b12";
 /// A session is over and its line released.
@@ -27,6 +29,14 @@ pub const SESSION_RESUMED: &str = "4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5";
 pub const CLIENT_DENIED: &str = "081ccbad174c4eb5b38a6a8d4952024a";
 /// No line of the port could be had for a client.
 pub const NO_LINE: &str = "36d7230141b34d44a36a17c0b4a6997f";
+/// A client waits for a line.
+pub const CLIENT_WAITS: &str = "32262ce8d5044726baa63b48dc82bb9c";
+/// A client who waited for a line does so no more, and has none.
+pub const WAIT_ENDED: &str = "29ee9051c14e4605ad66ea5e2bdac321";
+/// A line was taken out of service.
+pub const LINE_DRAINED: &str = "994b855a8ab84c1eabed3780ab07b7fd";
+/// A line was put back into service.
+pub const LINE_RESUMED: &str = "f2fb217ae9ab4d398bb6d2bf2aa145c6";
 /// A line does not work and is tried last for a while.
 pub const LINE_FAILED: &str = "89f0529a7e7446eea4c4b721ad8c7383";
 /// The configuration has a mistake.
@@ -40,6 +50,33 @@ pub const STAYS_ROOT: &str = "db7371c329144920af7ce0a93b6265e4";
 /// No descriptors or memory are left for new clients.
 pub const NO_RESOURCES: &str = "f6a1ea7969ef460abd36c23bb3375db1";
 
+/// Each kind of event in a word.
+const KINDS: [(&str, &str); 15] = [
+    (SESSION_BEGAN, "session-began"),
+    (SESSION_ENDED, "session-ended"),
+    (SESSION_RESUMED, "session-resumed"),
+    (CLIENT_DENIED, "client-denied"),
+    (CLIENT_WAITS, "client-waits"),
+    (WAIT_ENDED, "wait-ended"),
+    (NO_LINE, "no-line"),
+    (LINE_FAILED, "line-failed"),
+    (LINE_DRAINED, "line-drained"),
+    (LINE_RESUMED, "line-resumed"),
+    (BAD_CONFIGURATION, "bad-configuration"),
+    (PORT_DISABLED, "port-disabled"),
+    (NO_LOCK_FILES, "no-lock-files"),
+    (STAYS_ROOT, "stays-root"),
+    (NO_RESOURCES, "no-resources"),
+];
+
+/// The kind of an event by its `MESSAGE_ID=`, in a word.
+pub(crate) fn kind(message_id: &str) -> Option<&'static str> {
+    let mut kinds = KINDS.iter();
+    kinds
+        .find(|(id, _)| *id == message_id)
+        .map(|(_, kind)| *kind)
+}
+
 /// Where systemd's journal takes entries (`systemd-journald.service(8)`).
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
@@ -52,7 +89,7 @@ pub fn start(verbose: bool) {
     } else {
         LevelFilter::INFO
     };
-    let registry = tracing_subscriber::registry().with(level);
+    let registry = tracing_subscriber::registry().with(level).with(Watched);
     let journal = || tracing_journald::Layer::new().map(|layer| layer.with_field_prefix(None));
     let is_client = stderr_is_stdin();
     if (stderr_is_journal() || (is_client && std::path::Path::new(JOURNAL).exists()))
@@ -89,7 +126,7 @@ fn stderr_is_stdin() -> bool {
 
 /// The text of an event; its other fields are for machines, and say the same again.
 #[derive(Default)]
-struct Message(String);
+pub(crate) struct Message(String);
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
@@ -103,7 +140,7 @@ impl Message {
     /// Without control characters, whatever the names in it contain. Line ends stay, since the
     /// configuration's mistakes are told in several lines; what follows one is indented, so that no
     /// name can pass for a message of its own.
-    fn of(event: &Event<'_>) -> String {
+    pub(crate) fn of(event: &Event<'_>) -> String {
         let mut message = Message::default();
         event.record(&mut message);
         let mut text = String::with_capacity(message.0.len());
@@ -167,19 +204,7 @@ mod tests {
     #[test]
     fn every_kind_of_event_has_an_entry_in_the_catalog() {
         let catalog = include_str!("../units/modemd.catalog");
-        for id in [
-            SESSION_BEGAN,
-            SESSION_ENDED,
-            SESSION_RESUMED,
-            CLIENT_DENIED,
-            NO_LINE,
-            LINE_FAILED,
-            BAD_CONFIGURATION,
-            PORT_DISABLED,
-            NO_LOCK_FILES,
-            STAYS_ROOT,
-            NO_RESOURCES,
-        ] {
+        for (id, _) in KINDS {
             assert_eq!(id.len(), 32);
             assert!(catalog.contains(&format!("-- {id}\n")), "{id}");
         }

@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::claim::{Claim, LockDirectory, Unavailable};
 use crate::config::{Busy, LineSettings};
+use crate::drained::{Drained, DrainedLines};
 use crate::journal;
 use crate::line::Line;
 use order::Order;
@@ -33,6 +34,7 @@ pub struct Pool {
     devices: Vec<PathBuf>,
     settings: LineSettings,
     locks: Rc<LockDirectory>,
+    drained: Rc<Drained>,
     order: RefCell<Order>,
     /// The numbers of the lines in the order of their paths, once that is asked for.
     by_path: OnceCell<Vec<usize>>,
@@ -85,13 +87,19 @@ impl std::fmt::Display for NoLine {
 impl Pool {
     /// A pool of `devices`, at least one, all with the same `settings`.
     #[must_use]
-    pub fn new(devices: Vec<PathBuf>, settings: LineSettings, locks: Rc<LockDirectory>) -> Pool {
+    pub fn new(
+        devices: Vec<PathBuf>,
+        settings: LineSettings,
+        locks: Rc<LockDirectory>,
+        drained: Rc<Drained>,
+    ) -> Pool {
         Pool {
             order: RefCell::new(Order::of(devices.len())),
             by_path: OnceCell::new(),
             devices,
             settings,
             locks,
+            drained,
             turn: Mutex::new(()),
             queue: RefCell::default(),
             moved_up: Notify::new(),
@@ -182,9 +190,10 @@ impl Pool {
         let now = Instant::now();
         order.forgive(now);
         let mut had = None;
+        let drained = self.drained.now();
         let mut refusals = Vec::new();
         for number in order.round() {
-            match self.try_line(&self.devices[number]) {
+            match self.try_line(&self.devices[number], &drained) {
                 Ok(line) => {
                     had = Some((number, line));
                     break;
@@ -215,7 +224,12 @@ impl Pool {
         })
     }
 
-    fn try_line(&self, device: &Path) -> Result<Line, Unavailable> {
+    fn try_line(&self, device: &Path, drained: &DrainedLines) -> Result<Line, Unavailable> {
+        if drained.contains(device) {
+            return Err(Unavailable::Drained {
+                device: device.to_owned(),
+            });
+        }
         let claim = Claim::take(device, &self.locks)?;
         Line::open(device, self.settings, claim)
     }
@@ -339,7 +353,12 @@ mod tests {
     fn pool(devices: &[&str]) -> Pool {
         let nowhere = LockDirectory::new(Some("/nonexistent".into()), None);
         let devices = devices.iter().map(PathBuf::from).collect();
-        Pool::new(devices, LineSettings::default(), nowhere.into())
+        Pool::new(
+            devices,
+            LineSettings::default(),
+            nowhere.into(),
+            Rc::default(),
+        )
     }
 
     #[test]

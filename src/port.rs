@@ -7,6 +7,7 @@ use crate::access::Admission;
 use crate::claim::LockDirectory;
 use crate::com_port::Rights;
 use crate::config::{self, Busy, Instance};
+use crate::drained::Drained;
 use crate::pool::Pool;
 use crate::relay::{Limits, Protocol};
 
@@ -41,11 +42,12 @@ impl Port {
         instance: Instance,
         admission: Admission,
         locks: Rc<LockDirectory>,
+        drained: Rc<Drained>,
     ) -> Port {
         Port {
             name: settings.name.clone(),
             admission,
-            pool: Pool::new(settings.devices.clone(), settings.line, locks),
+            pool: Pool::new(settings.devices.clone(), settings.line, locks, drained),
             protocol: match settings.protocol {
                 config::Protocol::Raw => Protocol::Raw,
                 config::Protocol::Telnet => Protocol::Telnet(Rights {

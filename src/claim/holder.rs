@@ -47,6 +47,16 @@ impl Holder {
         }
     }
 
+    /// The program's name and number, as far as they are known.
+    #[must_use]
+    pub fn who(&self) -> String {
+        match (self.pid, &self.program) {
+            (Some(pid), Some(program)) => format!("{program} ({pid})"),
+            (Some(pid), None) => format!("process {pid}"),
+            _ => "another program".to_owned(),
+        }
+    }
+
     /// Somebody who set `TIOCEXCL`; the kernel does not say who.
     #[must_use]
     pub fn of_exclusive_open() -> Self {

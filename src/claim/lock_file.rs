@@ -255,6 +255,14 @@ fn staleness(path: &Path) -> Result<Option<Stale>, LockFileError> {
     }
 }
 
+/// Who holds the lock at `path`, if anybody does.
+pub(super) fn holder(path: &Path) -> Option<Holder> {
+    match staleness(path) {
+        Err(LockFileError::Held(holder)) => Some(holder),
+        _ => None,
+    }
+}
+
 /// What a lock says, and since when.
 ///
 /// Where everybody may make files, there may be anything under its name: a FIFO, which blocks whoever

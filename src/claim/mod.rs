@@ -33,6 +33,12 @@ pub enum Unavailable {
         /// Who has it, as far as can be told.
         holder: Holder,
     },
+    /// Somebody who runs the server has taken it out of service.
+    #[error("{device}: out of service; `modemctl resume {device}` puts it back", device = device.display())]
+    Drained {
+        /// The line asked for, as configured.
+        device: PathBuf,
+    },
     /// It is missing, is no serial line, or does not do what its settings say.
     #[error("{device}: {why}", device = device.display())]
     Broken {
@@ -86,6 +92,13 @@ impl LockDirectory {
     pub fn files_for(&self, device: &Path) -> Vec<PathBuf> {
         let names = lock_names(device, &real_path(device));
         names.iter().map(|name| self.path.join(name)).collect()
+    }
+
+    /// Who holds a line by a lock file, if anybody does whose process lives.
+    #[must_use]
+    pub fn holder(&self, device: &Path) -> Option<Holder> {
+        let mut files = self.files_for(device).into_iter();
+        files.find_map(|path| lock_file::holder(&path))
     }
 
     /// Removes the locks of a line that were left to a process that never came: those which name the

@@ -14,7 +14,7 @@ use super::{Relay, client_lost};
 use crate::com_port::Uart as _;
 use crate::line::Line;
 
-/// How long unsent data may take to leave when the service stops.
+/// How long unsent data may take to leave when the session is to end at once.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long the line must be silent to be given to somebody who waits for it, when its own client
@@ -51,6 +51,8 @@ pub enum End {
     Idle(Duration),
     /// The service stops.
     Stopped,
+    /// Somebody who runs the server has ended it.
+    HungUp,
 }
 
 impl Relay<'_> {
@@ -182,7 +184,7 @@ impl Relay<'_> {
             }
         };
         match end {
-            End::Stopped => drop(timeout(STOP_LIMIT, delivery).await),
+            End::Stopped | End::HungUp => drop(timeout(STOP_LIMIT, delivery).await),
             _ => delivery.await,
         }
     }

@@ -79,6 +79,7 @@ impl<'a> Relay<'a> {
             ledger: Some(ledger),
             noted: None,
             turns: Turns::new(),
+            taps: Vec::new(),
         };
         // What is on its way to the client may never arrive.
         relay.receipts.expect(now);

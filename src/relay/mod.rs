@@ -34,6 +34,7 @@ use crate::client::{Client, has_urgent_data};
 use crate::com_port::Rights;
 use crate::ledger::{Ledger, Way};
 use crate::line::{Line, Tty};
+use crate::tap::Tap;
 use direction::{Direction, has_hung_up};
 pub use ending::{End, Limits};
 pub use failure::Failure;
@@ -93,6 +94,8 @@ pub struct Relay<'a> {
     /// What is written down there.
     noted: Option<Memo>,
     turns: Turns,
+    /// Those who listen in.
+    taps: Vec<Tap>,
 }
 
 impl<'a> Relay<'a> {
@@ -138,6 +141,7 @@ impl<'a> Relay<'a> {
             ledger,
             noted: None,
             turns: Turns::new(),
+            taps: Vec::new(),
         }
     }
 
@@ -312,6 +316,7 @@ impl<'a> Relay<'a> {
     /// Data for the line.
     fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
         self.last_byte = Instant::now();
+        self.overhear(Way::ToLine, data);
         let passed = self.to_line.pass(data, line.tty());
         passed.map_err(line_lost)
     }
@@ -324,6 +329,7 @@ impl<'a> Relay<'a> {
         let turns = self.turns;
         let read = turns.read(ready.get_inner(), Way::ToClient, |bytes| {
             self.begin_with(Way::ToClient, bytes.len());
+            self.overhear(Way::ToClient, bytes);
             match (&self.client_deaf, &mut self.interpreter) {
                 (Some(_), _) => Ok(()),
                 (None, None) => self.to_client.pass(bytes, client),
@@ -371,6 +377,32 @@ impl<'a> Relay<'a> {
             Err(error) => self.deafened(error)?,
         }
         Ok(false)
+    }
+
+    /// How many octets the line, and the client, has not taken yet.
+    #[must_use]
+    pub fn kept(&self) -> [usize; 2] {
+        [
+            self.to_line.kept() + self.undecoded.len(),
+            self.to_client.kept(),
+        ]
+    }
+
+    /// When something moved last.
+    #[must_use]
+    pub fn last_byte(&self) -> Instant {
+        self.last_byte
+    }
+
+    /// Somebody listens in from now on.
+    pub fn let_listen(&mut self, tap: Tap) {
+        self.taps.push(tap);
+    }
+
+    fn overhear(&mut self, way: Way, octets: &[u8]) {
+        if !self.taps.is_empty() {
+            self.taps.retain(|tap| tap.pass(way, octets));
+        }
     }
 
     /// The client takes nothing any more. What it sent before it left is still to be read.

@@ -26,11 +26,15 @@ use crate::board::Board;
 use crate::claim::LockDirectory;
 use crate::client::Client;
 use crate::config::{self, Config, Endpoint, Instance};
+use crate::control::Control;
+use crate::drained::Drained;
 use crate::journal;
 use crate::notify;
 use crate::port::Port;
 use crate::session::{self, Farewell, Process, Revived};
+use crate::state_dir::StateDir;
 use crate::store::Store;
+use crate::tally::Tally;
 use doors::Doors;
 pub use signals::{Signals, hold_signals};
 
@@ -52,8 +56,44 @@ pub struct Service {
     /// Whether this process binds the configuration's `listen` addresses, and does so again on
     /// `SIGHUP`.
     pub binds: bool,
+    /// What it shares with other processes.
+    pub common: Common,
+    /// Where those come from who look, and steer.
+    pub control: Option<Socket>,
     /// Whether to exit when nobody has come for `idle_exit`, because somebody will start us again.
     pub exits_when_idle: bool,
+}
+
+/// What the processes of modemd share.
+#[derive(Default)]
+pub struct Common {
+    /// Where it is.
+    pub state: Option<StateDir>,
+    /// What was counted.
+    pub tally: Rc<Tally>,
+    /// Which lines are out of service.
+    pub drained: Rc<Drained>,
+}
+
+impl Common {
+    /// As it is in this directory.
+    #[must_use]
+    pub fn in_directory(state: StateDir) -> Self {
+        let path = state.tally();
+        let tally = Tally::in_file(&path).and_then(|tally| {
+            state.give_away(&path)?;
+            Ok(tally)
+        });
+        let tally = tally.unwrap_or_else(|error| {
+            warn!("{}: nothing is counted: {error}", path.display());
+            Tally::default()
+        });
+        Common {
+            tally: tally.into(),
+            drained: Drained::in_file(state.drained()).into(),
+            state: Some(state),
+        }
+    }
 }
 
 struct Server {
@@ -62,13 +102,16 @@ struct Server {
     binds: bool,
     exits_when_idle: bool,
     /// What is served.
-    config: RefCell<Config>,
+    config: Rc<RefCell<Config>>,
     /// The places in it of the ports, in the order of their names.
     by_name: RefCell<Vec<usize>>,
     /// The ports to which somebody came.
     ports: RefCell<BTreeMap<String, Rc<Port>>>,
     locks: RefCell<Rc<LockDirectory>>,
-    board: Board,
+    board: Rc<Board>,
+    tally: Rc<Tally>,
+    drained: Rc<Drained>,
+    control: Rc<Control>,
     clients: Clients,
     store: Option<Store>,
     farewell: watch::Sender<Option<Farewell>>,
@@ -115,12 +158,28 @@ pub async fn serve(
         Signal::SIGHUP,
         Signal::SIGUSR1,
     ])?;
+    let Common {
+        state,
+        tally,
+        drained,
+    } = service.common;
+    let (board, config) = (Rc::<Board>::default(), Rc::<RefCell<Config>>::default());
+    let control = Rc::new(Control::new(
+        Rc::clone(&board),
+        Rc::clone(&tally),
+        Rc::clone(&drained),
+        Rc::clone(&config),
+        state,
+    ));
     let server = Rc::new(Server {
-        config: RefCell::default(),
+        config,
         by_name: RefCell::default(),
         ports: RefCell::default(),
         locks: RefCell::new(lock_directory(&service.config)),
-        board: Board::default(),
+        board,
+        tally,
+        drained,
+        control,
         clients: Clients::default(),
         store: Store::of_systemd(),
         farewell: watch::Sender::new(None),
@@ -132,6 +191,9 @@ pub async fn serve(
     server.adopt(service.config);
     server.take_up(stored);
     let doors = Doors::new(&server, listeners)?;
+    if let Some(socket) = service.control {
+        server.control.serve(socket)?;
+    }
     give_memory_back();
     spawn_local(notify::watchdog());
     notify::ready(&server.status());
@@ -163,7 +225,8 @@ impl Server {
         tokio::pin!(lag);
         let mut is_behind = false;
         loop {
-            let is_idle = self.exits_when_idle && self.clients.count.get() == 0;
+            let is_idle =
+                self.exits_when_idle && self.clients.count.get() == 0 && !self.control.is_open();
             let idle_exit = self.config.borrow().server.idle_exit;
             tokio::select! {
                 signal = signals.next() => match signal {
@@ -188,6 +251,7 @@ impl Server {
                     notify::status(&self.status());
                 }
                 () = self.clients.changed.notified() => {}
+                () = self.control.changed() => {}
                 () = sleep(idle_exit), if is_idle => {
                     if self.clients.count.get() > 0 {
                         // One came in the very moment.
@@ -253,7 +317,11 @@ impl Server {
                     refuse(revived.port(), &reason);
                     continue;
                 }
-                (Err(_), _) => Rc::new(former_port(&revived, Rc::clone(&locks))),
+                (Err(_), _) => Rc::new(former_port(
+                    &revived,
+                    Rc::clone(&locks),
+                    Rc::clone(&self.drained),
+                )),
             };
             let served = Served::new(self);
             spawn_local(async move {
@@ -266,6 +334,7 @@ impl Server {
     fn process(&self) -> Process<'_> {
         Process {
             board: &self.board,
+            tally: &self.tally,
             store: self.store.as_ref(),
             farewell: self.farewell.subscribe(),
         }
@@ -314,7 +383,9 @@ impl Server {
         let listed = || Admission::Listed(settings.allow.clone());
         let admission = self.admission.clone().unwrap_or_else(listed);
         let locks = Rc::clone(&self.locks.borrow());
-        let port = Rc::new(Port::new(settings, Instance::Shared, admission, locks));
+        let drained = Rc::clone(&self.drained);
+        let port = Port::new(settings, Instance::Shared, admission, locks, drained);
+        let port = Rc::new(port);
         let mut ports = self.ports.borrow_mut();
         ports.insert(name.to_owned(), Rc::clone(&port));
         Ok(port)
@@ -340,7 +411,8 @@ impl Server {
             let Served(of) = &served;
             // The privileges went before there was anybody to serve.
             let nothing_left = || Ok::<_, Infallible>(());
-            let Ok(()) = session::run(client, &port, &of.process(), nothing_left).await;
+            let number = session::new_number();
+            let Ok(()) = session::run(number, client, &port, &of.process(), nothing_left).await;
         });
     }
 }
@@ -367,11 +439,11 @@ fn by_names(config: &Config) -> BTreeMap<&str, &config::Port> {
 
 /// The port of a session that is not in the configuration any more, for as long as the session lasts.
 /// Nobody else gets in.
-fn former_port(revived: &Revived, locks: Rc<LockDirectory>) -> Port {
+fn former_port(revived: &Revived, locks: Rc<LockDirectory>, drained: Rc<Drained>) -> Port {
     let mut settings = config::Port::new(revived.port());
     settings.devices = vec![revived.device()];
     let nobody = Admission::Listed(settings.allow.clone());
-    Port::new(&settings, Instance::Shared, nobody, locks)
+    Port::new(&settings, Instance::Shared, nobody, locks, drained)
 }
 
 fn refuse(port: &str, reason: &str) {

@@ -4,7 +4,6 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -60,11 +59,6 @@ pub(super) struct Beginning {
     pub(super) lock_files: Vec<PathBuf>,
     pub(super) found: Found,
     pub(super) limits: Limits,
-}
-
-/// The time since the machine started, as `std::time::Instant` has it too.
-pub(super) fn uptime() -> Duration {
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from)
 }
 
 /// A session's descriptors with systemd, and the ledger that is one of them.

@@ -9,12 +9,13 @@ mod revival;
 mod tests;
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tracing::warn;
 
 use crate::access::admit;
-use crate::board::{Board, Seat};
+use crate::board::{Board, Look, Request, Seat};
 use crate::client::Client;
 use crate::com_port::Uart as _;
 use crate::journal;
@@ -23,7 +24,9 @@ use crate::pool::Pool;
 use crate::port::Port;
 use crate::relay::{End, Relay};
 use crate::store::{self, Kept, Store};
-use deposit::{Beginning, Deposit, Head, Stage, uptime};
+use crate::tally::{Entry, PortWord, Tally};
+use crate::uptime::uptime;
+use deposit::{Beginning, Deposit, Head, Stage};
 use queue::{Guest, get_line};
 use record::{Reason, Record};
 pub use revival::{Revived, revive};
@@ -41,6 +44,8 @@ pub enum Farewell {
 pub struct Process<'a> {
     /// Where people see it.
     pub board: &'a Board,
+    /// Where it is counted.
+    pub tally: &'a Tally,
     /// Who keeps it while there is no process, if anybody does.
     pub store: Option<&'a Store>,
     /// Becomes something when the service ends.
@@ -74,31 +79,40 @@ impl Process<'_> {
     }
 }
 
-/// Every hasher of the standard library is made with a random key.
-fn new_number() -> u64 {
+/// A number for a session. Every hasher of the standard library is made with a random key.
+#[must_use]
+pub fn new_number() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Serves one client on one line of `port`.
+/// Serves one client on one line of `port`, as the session of this number.
 ///
 /// `before_relay` runs when the line is ours and before anything of the client is read: where the
 /// privileges go that were only needed to get the line. If it fails, the line is released and
 /// nothing else happens.
 pub async fn run<E>(
+    number: u64,
     client: Client,
     port: &Port,
     process: &Process<'_>,
     before_relay: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
     // A stage has memory of its own only while it lasts: most of a session's life is one of them.
-    match Box::pin(welcome(Guest::new(client, port), port, process)).await {
-        Some(guest) => enter(guest, port, process, before_relay).await,
+    let seat = process.board.arrive(number, &port.name, client.peer());
+    let guest = Guest::new(number, client, port);
+    match Box::pin(welcome(guest, port, process, &seat)).await {
+        Some(guest) => enter(guest, port, process, seat, before_relay).await,
         None => Ok(()),
     }
 }
 
 /// The client, if it may use the port.
-async fn welcome(guest: Guest, port: &Port, process: &Process<'_>) -> Option<Guest> {
+async fn welcome(
+    guest: Guest,
+    port: &Port,
+    process: &Process<'_>,
+    seat: &Seat<'_>,
+) -> Option<Guest> {
     let peer = guest.client.peer();
     let admitted = tokio::select! {
         biased;
@@ -107,8 +121,10 @@ async fn welcome(guest: Guest, port: &Port, process: &Process<'_>) -> Option<Gue
             guest.leave(process);
             return None;
         }
+        () = seat.mailbox.told_to_hang_up() => return None,
     };
     if let Err(denied) = admitted {
+        process.tally.add(&port.name, PortWord::Denied, 1);
         warn!(
             MESSAGE_ID = journal::CLIENT_DENIED,
             MODEMD_PORT = port.name,
@@ -132,9 +148,10 @@ async fn enter<E>(
     guest: Guest,
     port: &Port,
     process: &Process<'_>,
+    seat: Seat<'_>,
     before_relay: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
-    let Some((guest, line)) = Box::pin(get_line(guest, port, process)).await else {
+    let Some((guest, line)) = Box::pin(get_line(guest, port, process, &seat)).await else {
         return Ok(());
     };
     before_relay()?;
@@ -165,12 +182,15 @@ async fn enter<E>(
     let (kept, ledger) = deposit.map(|of| (of.kept, of.ledger)).unzip();
     let call = Box::new(Call {
         relay: Relay::new(&client, port.protocol, port.limits, ledger),
+        entry: process
+            .tally
+            .begin(&port.name, line.device(), line.counts()),
         line,
         record,
         kept,
     });
-    if let Some(parted) = serve(call, &port.pool, process).await {
-        Box::pin(part(parted, client)).await;
+    if let Some(parted) = serve(call, &port.pool, process, seat).await {
+        Box::pin(part(parted, client, process.tally)).await;
     }
     Ok(())
 }
@@ -180,13 +200,35 @@ struct Call<'c> {
     relay: Relay<'c>,
     line: Line,
     record: Record,
+    entry: Entry,
     kept: Option<Kept>,
+}
+
+impl Call<'_> {
+    /// Shows how the session stands now.
+    fn show(&mut self, seat: &Seat<'_>, tally: &Tally) {
+        let Call { relay, line, .. } = self;
+        let counts = line.counts();
+        self.entry.update(relay.moved(), counts);
+        tally.note(&self.entry);
+        seat.show(Look {
+            at: Instant::now(),
+            moved: relay.moved(),
+            lost: relay.lost(),
+            kept: relay.kept(),
+            last_byte: relay.last_byte().into_std(),
+            state: line.state(),
+            signals: line.has_signals().then(|| line.signals()),
+            errors: self.entry.errors(counts),
+        });
+    }
 }
 
 /// What is left of a session that has ended.
 struct Parted<'a> {
     line: Line,
     record: Record,
+    entry: Entry,
     kept: Option<Kept>,
     pool: &'a Pool,
     seat: Seat<'a>,
@@ -197,15 +239,18 @@ async fn serve<'a>(
     mut call: Box<Call<'_>>,
     pool: &'a Pool,
     process: &Process<'a>,
+    seat: Seat<'a>,
 ) -> Option<Parted<'a>> {
-    let seat = process
-        .board
-        .enter(call.record.session, call.line.device(), call.record.peer);
-    let end = Box::pin(until_parted(&mut call, pool, process)).await;
+    seat.take_line(call.line.device());
+    seat.came(call.record.began);
+    process.tally.note(&call.entry);
+    let end = Box::pin(until_parted(&mut call, pool, process, &seat)).await;
+    call.show(&seat, process.tally);
     let Call {
         relay,
         line,
         mut record,
+        entry,
         kept,
     } = *call;
     record.moved = relay.moved();
@@ -223,6 +268,7 @@ async fn serve<'a>(
     Some(Parted {
         line,
         record,
+        entry,
         kept,
         pool,
         seat,
@@ -230,22 +276,36 @@ async fn serve<'a>(
 }
 
 /// Relays until the end, and tells why it came; nothing if another process is to go on.
-async fn until_parted(call: &mut Call<'_>, pool: &Pool, process: &Process<'_>) -> Option<End> {
-    let Call {
-        relay, line, kept, ..
-    } = call;
+async fn until_parted(
+    call: &mut Call<'_>,
+    pool: &Pool,
+    process: &Process<'_>,
+    seat: &Seat<'_>,
+) -> Option<End> {
+    let is_kept = call.kept.is_some();
     let relayed = async {
-        let end = if let Some(end) = relay.end() {
-            end
-        } else {
-            tokio::select! {
+        let end = loop {
+            if let Some(end) = call.relay.end() {
+                break end;
+            }
+            let Call { relay, line, .. } = &mut *call;
+            let request = tokio::select! {
                 biased;
-                () = process.stopped() => End::Stopped,
+                () = process.stopped() => break End::Stopped,
                 // Nobody keeps this one.
-                () = process.handed_over(), if kept.is_none() => End::Stopped,
-                end = relay.run(line, pool.wanted()) => end,
+                () = process.handed_over(), if !is_kept => break End::Stopped,
+                request = seat.mailbox.next() => request,
+                end = relay.run(line, pool.wanted()) => break end,
+            };
+            match request {
+                Request::Look(_asked) => call.show(seat, process.tally),
+                Request::HangUp => break End::HungUp,
+                Request::Listen(tap) => call.relay.let_listen(tap),
             }
         };
+        call.show(seat, process.tally);
+        seat.ends();
+        let Call { relay, line, .. } = &mut *call;
         relay.note_end(end, line);
         let _releasing = pool.releasing();
         relay.finish(end, line).await;
@@ -253,16 +313,17 @@ async fn until_parted(call: &mut Call<'_>, pool: &Pool, process: &Process<'_>) -
     };
     tokio::select! {
         biased;
-        () = process.handed_over(), if kept.is_some() => None,
+        () = process.handed_over(), if is_kept => None,
         end = relayed => Some(end),
     }
 }
 
 /// Hangs up and releases the line, and closes the connection.
-async fn part(parted: Parted<'_>, client: Client) {
+async fn part(parted: Parted<'_>, client: Client, tally: &Tally) {
     let Parted {
         line,
         record,
+        mut entry,
         kept,
         pool,
         seat,
@@ -270,6 +331,8 @@ async fn part(parted: Parted<'_>, client: Client) {
     let release = async {
         let releasing = pool.releasing();
         release(line, kept).await;
+        entry.end();
+        tally.note(&entry);
         drop(seat);
         pool.release(&record.device);
         drop(record);

@@ -115,6 +115,9 @@ impl Drop for Record {
                 format!("nothing moved for {}", display_duration(*limit)),
             ),
             Some(Reason::Ended(End::Stopped)) => ("stopped", "modemd stops".to_owned()),
+            Some(Reason::Ended(End::HungUp)) => {
+                ("hung-up", "it was ended by `modemctl hangup`".to_owned())
+            }
             Some(Reason::Crashed) => (
                 "crashed",
                 "modemd died twice in a row over it, please report this".to_owned(),

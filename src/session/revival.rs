@@ -10,18 +10,20 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::deposit::{Deposit, Head, Stage, uptime};
+use super::deposit::{Deposit, Head, Stage};
 use super::queue::Guest;
 use super::record::{Reason, Record};
 use super::{Call, Process, enter, part, release, serve, welcome};
 use crate::activation::Stored;
 use crate::claim::{Claim, LockDirectory, Unavailable};
 use crate::client::{Client, Peer};
+use crate::com_port::Uart as _;
 use crate::ledger::{Ledger, Left};
 use crate::line::Line;
 use crate::port::Port;
 use crate::relay::{Limits, Memo, Moved, Relay};
 use crate::store::{Kept, Store};
+use crate::uptime::uptime;
 
 /// How often it is tried to get a lock that somebody has taken after our predecessor's death. Who
 /// looks at nothing but the file finds the line closed, and goes.
@@ -241,13 +243,16 @@ impl Revived {
         let nothing_left = || Ok::<_, Infallible>(());
         match self {
             Revived::Guest(guest) => {
+                let seat = process
+                    .board
+                    .arrive(guest.session, &port.name, guest.client.peer());
                 let guest = if guest.wait.is_none() {
-                    welcome(*guest, port, process).await
+                    welcome(*guest, port, process, &seat).await
                 } else {
                     Some(*guest)
                 };
                 if let Some(guest) = guest {
-                    let Ok(()) = enter(guest, port, process, nothing_left).await;
+                    let Ok(()) = enter(guest, port, process, seat, nothing_left).await;
                 }
             }
             Revived::Session(session) => session.resume(port, process).await,
@@ -289,15 +294,20 @@ impl Session {
     async fn resume(mut self, port: &Port, process: &Process<'_>) {
         port.pool.occupy(self.line.device());
         self.get_locks().await;
+        let seat = process
+            .board
+            .arrive(self.record.session, &port.name, self.record.peer);
+        let counts = self.line.counts();
         let Deposit { kept, ledger } = self.deposit;
         let call = Box::new(Call {
             relay: Relay::resume(&self.client, self.limits, self.memo, ledger),
+            entry: process.tally.resume(&port.name, self.line.device(), counts),
             line: self.line,
             record: self.record,
             kept: Some(kept),
         });
-        if let Some(parted) = serve(call, &port.pool, process).await {
-            Box::pin(part(parted, self.client)).await;
+        if let Some(parted) = serve(call, &port.pool, process, seat).await {
+            Box::pin(part(parted, self.client, process.tally)).await;
         }
     }
 

@@ -63,6 +63,12 @@ impl Frames {
         self.octets.is_empty()
     }
 
+    /// How many octets have come in and were not taken out.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.octets.len()
+    }
+
     /// The next message that is there as a whole. After an error there is nothing more to be had of the
     /// connection.
     #[expect(clippy::should_implement_trait, reason = "it is fed in between")]

@@ -6,6 +6,7 @@ mod by_hand;
 mod clients;
 mod com_port;
 mod com_port_clients;
+mod control;
 mod exchange;
 mod fake;
 mod generator;

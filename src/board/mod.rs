@@ -1,13 +1,21 @@
-//! Who is on which line now, for `systemctl status`.
+//! Who is here and on which line: for `systemctl status`, and for who looks closer or wants something of
+//! a session.
+
+mod mailbox;
+mod standing;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use tokio::sync::Notify;
 
 use crate::client::Peer;
+pub use mailbox::{Answers, Asked, Mailbox, Request};
+pub use standing::{Look, Stage, Standing};
 
 /// How many sessions the text names; the others are counted.
 const NAMED: usize = 3;
@@ -15,9 +23,13 @@ const NAMED: usize = 3;
 /// The sessions that run, and the lines that there are.
 #[derive(Debug, Default)]
 pub struct Board {
-    seats: RefCell<BTreeMap<u64, (PathBuf, Peer)>>,
+    sessions: RefCell<BTreeMap<u64, Rc<Standing>>>,
+    /// Those of them that have a line, and the lines.
+    on_lines: RefCell<BTreeMap<u64, (PathBuf, Peer)>>,
     lines: RefCell<Lines>,
     changed: Notify,
+    /// Somebody left.
+    left: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +65,15 @@ impl Lines {
 #[derive(Debug)]
 pub struct Seat<'a> {
     board: &'a Board,
-    session: u64,
+    standing: Rc<Standing>,
+}
+
+impl Deref for Seat<'_> {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.standing
+    }
 }
 
 impl Board {
@@ -64,21 +84,43 @@ impl Board {
             configured: devices.into_iter().cloned().collect(),
             former: HashMap::new(),
         };
-        for (device, _) in self.seats.borrow().values() {
+        for (device, _) in self.on_lines.borrow().values() {
             lines.enter(device);
         }
         *self.lines.borrow_mut() = lines;
     }
 
-    /// Puts a session on the board.
-    pub fn enter(&self, session: u64, device: &Path, peer: Peer) -> Seat<'_> {
-        self.lines.borrow_mut().enter(device);
-        let seat = (device.to_owned(), peer);
-        self.seats.borrow_mut().insert(session, seat);
-        self.changed.notify_one();
+    /// Puts a client on the board, who has no line yet.
+    pub fn arrive(&self, session: u64, port: &str, peer: Peer) -> Seat<'_> {
+        let standing = Rc::new(Standing::new(session, port, peer));
+        let mut sessions = self.sessions.borrow_mut();
+        sessions.insert(session, Rc::clone(&standing));
         Seat {
             board: self,
-            session,
+            standing,
+        }
+    }
+
+    /// All sessions.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Rc<Standing>> {
+        self.sessions.borrow().values().cloned().collect()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn session(&self, session: u64) -> Option<Rc<Standing>> {
+        self.sessions.borrow().get(&session).cloned()
+    }
+
+    /// Completes when this session is not here any more.
+    pub async fn without(&self, session: u64) {
+        loop {
+            let left = self.left.notified();
+            if self.session(session).is_none() {
+                return;
+            }
+            left.await;
         }
     }
 
@@ -89,27 +131,45 @@ impl Board {
 
     /// In plain words: `1 of 2 lines in use: /dev/ttyS1 by 192.168.2.1:50112`.
     pub fn text(&self) -> String {
-        let seats = self.seats.borrow();
+        let on_lines = self.on_lines.borrow();
         let lines = self.lines.borrow().count();
         let noun = if lines == 1 { "line" } else { "lines" };
-        let mut text = format!("{} of {lines} {noun} in use", seats.len());
-        for (number, (device, peer)) in seats.values().take(NAMED).enumerate() {
+        let mut text = format!("{} of {lines} {noun} in use", on_lines.len());
+        for (number, (device, peer)) in on_lines.values().take(NAMED).enumerate() {
             let before = if number == 0 { ":" } else { "," };
             let _ = write!(text, "{before} {} by {peer}", device.display());
         }
-        if seats.len() > NAMED {
-            let _ = write!(text, " and {} more", seats.len() - NAMED);
+        if on_lines.len() > NAMED {
+            let _ = write!(text, " and {} more", on_lines.len() - NAMED);
         }
         text
     }
 }
 
+impl Seat<'_> {
+    /// The session has got a line.
+    pub fn take_line(&self, device: &Path) {
+        let Standing { session, peer, .. } = *self.standing;
+        self.standing.came(std::time::Instant::now());
+        self.standing.set_stage(Stage::Serving(device.to_owned()));
+        self.board.lines.borrow_mut().enter(device);
+        let on_line = (device.to_owned(), peer);
+        self.board.on_lines.borrow_mut().insert(session, on_line);
+        self.board.changed.notify_one();
+    }
+}
+
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        if let Some((device, _)) = self.board.seats.borrow_mut().remove(&self.session) {
+        let session = self.standing.session;
+        self.standing.mailbox.close();
+        self.board.sessions.borrow_mut().remove(&session);
+        self.board.left.notify_waiters();
+        let on_line = self.board.on_lines.borrow_mut().remove(&session);
+        if let Some((device, _)) = on_line {
             self.board.lines.borrow_mut().leave(&device);
+            self.board.changed.notify_one();
         }
-        self.board.changed.notify_one();
     }
 }
 
@@ -120,6 +180,12 @@ mod tests {
 
     fn peer(port: u16) -> Peer {
         Peer::Network(([192, 168, 2, 1], port).into())
+    }
+
+    fn enter<'b>(board: &'b Board, session: u64, device: &Path, peer: Peer) -> Seat<'b> {
+        let seat = board.arrive(session, "modem", peer);
+        seat.take_line(device);
+        seat
     }
 
     fn line(number: u16) -> PathBuf {
@@ -135,7 +201,7 @@ mod tests {
         let board = Board::default();
         board.configure(&lines(1));
         assert_eq!(board.text(), "0 of 1 line in use");
-        let seat = board.enter(1, Path::new("/dev/ttyS1"), peer(50112));
+        let seat = enter(&board, 1, Path::new("/dev/ttyS1"), peer(50112));
         board.configure(&lines(2));
         assert_eq!(
             board.text(),
@@ -148,7 +214,7 @@ mod tests {
     #[test]
     fn a_line_that_left_the_configuration_counts_while_somebody_is_on_it() {
         let board = Board::default();
-        let seat = board.enter(1, Path::new("/dev/ttyS9"), peer(1));
+        let seat = enter(&board, 1, Path::new("/dev/ttyS9"), peer(1));
         assert_eq!(
             board.text(),
             "1 of 1 line in use: /dev/ttyS9 by 192.168.2.1:1"
@@ -169,11 +235,42 @@ mod tests {
         let board = Board::default();
         board.configure(&lines(9));
         let _seats: Vec<_> = (1..=5)
-            .map(|n| board.enter(n.into(), &line(n), peer(n)))
+            .map(|n| enter(&board, n.into(), &line(n), peer(n)))
             .collect();
         let text = board.text();
         assert!(text.starts_with("5 of 9 lines in use: "), "{text}");
         assert!(text.ends_with(" and 2 more"), "{text}");
+    }
+
+    #[test]
+    fn a_client_without_a_line_is_there_and_on_no_line() {
+        let board = Board::default();
+        board.configure(&lines(1));
+        let seat = board.arrive(7, "modem", peer(1));
+        assert_eq!(*board.session(7).unwrap().stage(), Stage::Arrived);
+        seat.wait(Some(2));
+        assert_eq!(board.text(), "0 of 1 line in use");
+        assert_eq!(*board.session(7).unwrap().stage(), Stage::Waiting(Some(2)));
+        seat.take_line(&line(1));
+        seat.ends();
+        assert_eq!(*board.session(7).unwrap().stage(), Stage::Ending(line(1)));
+        drop(seat);
+        assert!(board.session(7).is_none() && board.sessions().is_empty());
+    }
+
+    #[test]
+    fn whoever_asks_is_answered_or_told_that_there_will_be_no_answer() {
+        let board = Board::default();
+        let seat = board.arrive(7, "modem", peer(1));
+        let standing = board.session(7).unwrap();
+        let answers = Answers::default();
+        assert!(standing.mailbox.put(Request::Look(answers.ask())));
+        let mut all = Box::pin(answers.all());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(all.as_mut().poll(&mut context).is_pending());
+        drop(seat);
+        assert!(all.as_mut().poll(&mut context).is_ready());
+        assert!(!standing.mailbox.put(Request::HangUp));
     }
 
     /// What may happen to a board.
@@ -209,7 +306,7 @@ mod tests {
                     // The numbers of sessions are not used twice at once.
                     Event::Enter(session, _) if seats.contains_key(&session) => {}
                     Event::Enter(session, on) => {
-                        let seat = board.enter(session, &line(on), peer(1));
+                        let seat = enter(&board, session, &line(on), peer(1));
                         seats.insert(session, (line(on), seat));
                     }
                     Event::Leave(session) => drop(seats.remove(&session)),

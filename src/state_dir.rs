@@ -1,0 +1,90 @@
+//! The directory where the processes of modemd find what they share: the counts, the lines that are out
+//! of service, and the sockets by which the shared daemon reaches those that serve one client each.
+//!
+//! It is in `/run`: it outlives every process, and ends with the machine.
+
+use std::ffi::OsStr;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid};
+
+/// The directory.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+    /// Whose everything in it is, if not its maker's.
+    owner: Option<(Uid, Gid)>,
+}
+
+impl StateDir {
+    /// The one that systemd has made for us (`RuntimeDirectory=`, systemd.exec(5)).
+    #[must_use]
+    pub fn of_systemd() -> Option<StateDir> {
+        let paths = std::env::var_os("RUNTIME_DIRECTORY")?;
+        let first = paths.as_bytes().split(|&octet| octet == b':').next()?;
+        Some(StateDir {
+            path: OsStr::from_bytes(first).into(),
+            owner: None,
+        })
+    }
+
+    /// Makes one that only `owner` can look into; root makes it for whom it is about to become.
+    pub fn make(path: PathBuf, owner: Option<(Uid, Gid)>) -> io::Result<StateDir> {
+        let directory = StateDir { path, owner };
+        directory.make_directory(&directory.path)?;
+        Ok(directory)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).recursive(true).create(path)?;
+        self.give_away(path)
+    }
+
+    /// Makes the owner of the directory the owner of a new file in it.
+    pub fn give_away(&self, path: &Path) -> io::Result<()> {
+        match self.owner {
+            Some((user, group)) => chown(path, Some(user.as_raw()), Some(group.as_raw())),
+            None => Ok(()),
+        }
+    }
+
+    /// The file of the counts.
+    #[must_use]
+    pub fn tally(&self) -> PathBuf {
+        self.path.join("tally")
+    }
+
+    /// The file that names the lines that are out of service.
+    #[must_use]
+    pub fn drained(&self) -> PathBuf {
+        self.path.join("drained")
+    }
+
+    /// Where events of other processes are sent to, while somebody watches.
+    #[must_use]
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events")
+    }
+
+    /// The directory of the sockets of processes that serve one client each; it may be still to be
+    /// made.
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
+        self.path.join("sessions")
+    }
+
+    /// The socket of the process that serves this session alone.
+    #[must_use]
+    pub fn socket_of(&self, session: u64) -> PathBuf {
+        self.sessions().join(format!("{session:016x}"))
+    }
+
+    /// Makes sure that there is a directory for those sockets.
+    pub fn make_sessions(&self) -> io::Result<()> {
+        self.make_directory(&self.sessions())
+    }
+}
