@@ -97,7 +97,7 @@ def scrape(path="/metrics", accept=None, source=None):
 @test
 def the_control_socket_takes_root_and_its_group_and_nobody_else():
     modem = Modem()
-    sh("useradd --system guest; useradd --system --groups modemd operator")
+    sh("useradd --system stranger; useradd --system --groups modemd keeper")
     try:
         assert not os.path.exists(SOCKET)
         with serving(port(devices=[modem.device], allow=["localhost"])):
@@ -117,14 +117,14 @@ def the_control_socket_takes_root_and_its_group_and_nobody_else():
             sh("systemctl restart modem.service")
             wait_served()
             check()
-            assert (modemctl_as("root"), modemctl_as("operator"), modemctl_as("guest")) == (0, 0, 77)
+            assert (modemctl_as("root"), modemctl_as("keeper"), modemctl_as("stranger")) == (0, 0, 77)
             # dialout is about lines.
-            sh("usermod -G dialout guest")
-            assert modemctl_as("guest") == 77
+            sh("usermod -G dialout stranger")
+            assert modemctl_as("stranger") == 77
         assert not os.path.exists(SOCKET)
         assert modemctl_as("root") == 69
     finally:
-        sh("userdel guest; userdel operator", check=False)
+        sh("userdel stranger; userdel keeper", check=False)
 
 
 @test
