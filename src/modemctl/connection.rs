@@ -18,8 +18,8 @@ use crate::varlink::{Call, Frames, Parameters, Reply, frame};
 /// Where modemd is to be asked, unless `--socket` says otherwise.
 pub(super) const DEFAULT_SOCKET: &str = "/run/modemd/io.modemd";
 
-/// How long modemd may take for an answer, or to take a question.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long modemd may take for an answer, or to take a question. It gives a session ten seconds to end.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What has no parameters.
 #[derive(Debug, Serialize)]
@@ -173,7 +173,7 @@ impl<R: DeserializeOwned> Iterator for Replies<'_, R> {
         if let Some(first) = self.first.take() {
             return Some(Ok(first));
         }
-        if !self.is_over && self.connection.frames.is_empty() {
+        if !self.is_over && self.connection.frames.held() == 0 {
             self.is_unwanted = !self.is_wanted();
         }
         if self.is_over || self.is_unwanted {

@@ -15,6 +15,7 @@ mod shares;
 mod status;
 mod survey;
 mod table;
+mod top;
 mod trouble;
 mod units;
 mod watch;
@@ -54,6 +55,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch all lines on the full screen, with the speeds as graphs, and hang up or drain from there
+    ///
+    /// Keys: arrows or j and k select a line; h hangs up, d takes the line out of service or puts it
+    /// back, q quits.
+    Top,
     /// End sessions: hang up their lines and close their connections
     Hangup {
         /// A session's number or how it begins, or the line that the session is on
@@ -99,7 +105,7 @@ pub enum Command {
     },
     /// Write what was counted, for Prometheus and its kin: sessions, bytes, errors, refusals, waits
     ///
-    /// As OpenMetrics text that promtool accepts.
+    /// As text of `OpenMetrics`, which promtool accepts, too.
     Metrics {
         /// Write to this file, for the textfile collector of Prometheus; it is replaced in one step
         #[arg(long, value_name = "FILE")]
@@ -147,6 +153,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
     };
     match command {
         Command::Status { json } => status::run(socket, *json),
+        Command::Top => top::run(socket),
         Command::Hangup { sessions } => orders::run(socket, Order::HangUp, sessions),
         Command::Drain { lines } => orders::run(socket, Order::Drain, lines),
         Command::Resume { lines } => orders::run(socket, Order::Resume, lines),

@@ -47,7 +47,7 @@ pub(super) fn run(socket: &Path, order: Order, words: &[String]) -> ExitCode {
 
 /// What a method gives that gives nothing.
 #[derive(serde::Deserialize)]
-struct Done {}
+pub(super) struct Done {}
 
 fn hang_up(to: &mut Connection, survey: &Survey, word: &str) -> Result<String, Trouble> {
     let session = find::session(survey, word)?;

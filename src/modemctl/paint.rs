@@ -43,9 +43,10 @@ impl Paint {
     }
 }
 
-#[cfg(test)]
 impl Paint {
+    /// For what is to stay plain.
     pub(super) const OFF: Self = Self { is_on: false };
+    #[cfg(test)]
     pub(super) const ON: Self = Self { is_on: true };
 }
 

@@ -2,6 +2,7 @@
 //! rings the bell, turns the writing round, or is wider than one column a character.
 
 use std::borrow::Cow;
+use std::env;
 use std::fmt::Write as _;
 
 /// What stands for the part of a text that has no room.
@@ -84,6 +85,35 @@ pub(super) fn cut_front(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// `text` as this locale can show it: not everybody's terminal has more than ASCII.
+pub(super) fn in_locale(text: &str) -> Cow<'_, str> {
+    // locale(7)
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| env::var(name).unwrap_or_default());
+    let name = names.into_iter().find(|name| !name.is_empty());
+    let name = name.unwrap_or_default().to_lowercase();
+    if name.contains("utf-8") || name.contains("utf8") {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.chars().map(ascii).collect())
+    }
+}
+
+fn ascii(c: char) -> char {
+    match c {
+        CUT => '~',
+        '▁' => '.',
+        '▂' => ':',
+        '▃' => '-',
+        '▄' => '=',
+        '▅' => '+',
+        '▆' => '*',
+        '▇' => '%',
+        '█' => '#',
+        c if c.is_ascii() => c,
+        _ => '?',
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +160,12 @@ mod tests {
         assert_eq!(cut("192.168.2.7:50112", 10), "192.168.2…");
         assert_eq!(cut_front("/dev/serial/by-id/usb-if00", 9), "…usb-if00");
         assert_eq!((cut("a", 0), cut_front("ab", 1)), ("".into(), "…".into()));
+    }
+
+    #[test]
+    fn a_terminal_that_has_only_ascii_gets_no_more() {
+        let shown: String = "Büro… ▁▂▃▄▅▆▇█\x1b[0m".chars().map(ascii).collect();
+        assert_eq!(shown, "B?ro~ .:-=+*%#\x1b[0m");
     }
 
     proptest! {

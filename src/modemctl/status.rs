@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use super::connection::Connection;
 use super::paint::{Colour, Paint};
-use super::printable::{cut, printable};
+use super::printable::{cut, in_locale, printable};
 use super::survey::{Entry, Survey, signal_names};
 use super::table::{Cell, Column, rows, widths};
 use super::units::{age, bytes, count};
@@ -23,7 +23,12 @@ pub(super) fn run(socket: &Path, as_json: bool) -> ExitCode {
         text.push('\n');
         text
     } else {
-        describe(&survey, room(), Paint::for_stdout())
+        let room = room();
+        let text = describe(&survey, room, Paint::for_stdout());
+        match room {
+            Some(_) => in_locale(&text).into_owned(),
+            None => text,
+        }
     };
     // `modemctl status | head` closes its end early.
     let _ = io::stdout().write_all(text.as_bytes());
@@ -161,6 +166,9 @@ pub(super) fn place(session: &Session) -> String {
 /// The whole of it in a sentence.
 pub(super) fn headline(survey: &Survey) -> String {
     let entries = survey.lines();
+    if entries.is_empty() {
+        return "no lines".to_owned();
+    }
     let in_use = entries.iter().filter(|entry| entry.is_in_use()).count();
     let mut text = format!("{in_use} of {} in use", count(entries.len(), "line"));
     let drained = survey.lines.iter().filter(|line| line.drained).count();
@@ -212,4 +220,4 @@ fn describe(survey: &Survey, room: Option<usize>, paint: Paint) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

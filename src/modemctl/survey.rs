@@ -43,12 +43,19 @@ impl Survey {
         })
     }
 
-    /// All lines, then sessions on lines that are in the configuration no more.
+    /// All lines as the configuration has them, then sessions on lines that it has no more.
     pub(super) fn lines(&self) -> Vec<Entry<'_>> {
         let with_line = || self.sessions.iter().filter(|of| of.line.is_some());
         let by_line: HashMap<_, _> = with_line().map(|of| (of.line.as_deref(), of)).collect();
         let known: HashSet<_> = self.lines.iter().map(|of| of.line.as_str()).collect();
-        let lines = self.lines.iter().map(|line| Entry {
+        let configured = self.ports.iter().flat_map(|port| &port.lines);
+        let mut places = HashMap::new();
+        for (place, line) in configured.enumerate() {
+            places.entry(line).or_insert(place);
+        }
+        let mut lines: Vec<_> = self.lines.iter().collect();
+        lines.sort_by_key(|of| places.get(&of.line).copied().unwrap_or(usize::MAX));
+        let lines = lines.into_iter().map(|line| Entry {
             line: Some(line),
             session: by_line.get(&Some(line.line.as_str())).copied(),
         });

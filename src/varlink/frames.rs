@@ -57,12 +57,6 @@ impl Frames {
         self.octets.extend_from_slice(octets);
     }
 
-    /// Whether nothing has come in that was not taken out.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.octets.is_empty()
-    }
-
     /// How many octets have come in and were not taken out.
     #[must_use]
     pub fn held(&self) -> usize {

@@ -19,6 +19,8 @@ mod many;
 mod metrics;
 mod modemctl;
 mod modemctl_answers;
+mod modemctl_real;
+mod modemctl_top;
 mod name_server;
 mod notify;
 mod peers;

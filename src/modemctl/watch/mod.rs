@@ -86,7 +86,7 @@ fn write_all<R: DeserializeOwned>(
     })
 }
 
-/// Tries until it works, or fails for another reason than that modemd is away.
+/// Tries until it works, or will not work later either: a session that ends is refused until it is gone.
 fn in_time<T>(
     deadline: Instant,
     mut attempt: impl FnMut() -> Result<T, Trouble>,
@@ -94,7 +94,10 @@ fn in_time<T>(
     loop {
         thread::sleep(PAUSE);
         match attempt() {
-            Err(trouble) if trouble.kind == Kind::Away && Instant::now() < deadline => {}
+            Err(Trouble {
+                kind: Kind::Away | Kind::Refused,
+                ..
+            }) if Instant::now() < deadline => {}
             done => return done,
         }
     }
