@@ -16,8 +16,10 @@
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
 //! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
+//! | [`tally`], [`drained`], [`state_dir`] | what all processes share, and what outlives them: counts, lines out of service |
 //! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
-//! | [`board`], [`notify`], [`journal`] | what systemd and people see of it |
+//! | [`board`], [`tap`], [`events`] | who is here, what goes by, what happens: for who looks |
+//! | [`notify`], [`journal`], [`uptime`] | what systemd and people see of it, and its clock |
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
 //! | [`metrics`] | what was counted, as a page for Prometheus |

@@ -90,7 +90,7 @@ fn program(pid: i32) -> Option<String> {
 }
 
 /// Finds the owner in lines like `1: FLOCK  ADVISORY  WRITE 1234 00:18:7 0 EOF` (`proc_locks(5)`).
-fn flock_owner(locks: &str, device: u64, inode: u64) -> Option<i32> {
+pub(crate) fn flock_owner(locks: &str, device: u64, inode: u64) -> Option<i32> {
     let of = format!("{:02x}:{:02x}:{inode}", major(device), minor(device));
     locks
         .lines()

@@ -19,6 +19,7 @@ use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
 pub use holder::Holder;
+pub(crate) use holder::flock_owner;
 pub use lock_file::pid_in;
 use lock_file::{LockFile, LockFileError};
 
@@ -81,7 +82,7 @@ impl LockDirectory {
     #[must_use]
     pub fn new(path: Option<PathBuf>, owner: Option<(Uid, Gid)>) -> Self {
         LockDirectory {
-            path: path.unwrap_or_else(usual_lock_directory),
+            path: path.unwrap_or_else(|| usual_lock_directory(Path::new("/"))),
             owner,
             warned: AtomicBool::new(false),
         }
@@ -124,14 +125,15 @@ impl LockDirectory {
 }
 
 /// Where minicom, cu and others of this system look: Fedora and its kin have a directory for serial
-/// locks below the one that all others have (`/usr/lib/tmpfiles.d/lockdev.conf` there).
-fn usual_lock_directory() -> PathBuf {
-    let of_lockdev = Path::new("/run/lock/lockdev");
-    if of_lockdev.is_dir() {
-        of_lockdev.to_owned()
+/// locks below the one that all others have (`/usr/lib/tmpfiles.d/lockdev.conf` there). It is looked
+/// for on the system below `root`.
+pub(crate) fn usual_lock_directory(root: &Path) -> PathBuf {
+    let has_lockdev = root.join("run/lock/lockdev").is_dir();
+    PathBuf::from(if has_lockdev {
+        "/run/lock/lockdev"
     } else {
-        PathBuf::from("/run/lock")
-    }
+        "/run/lock"
+    })
 }
 
 /// The hold on one line. Dropping it removes the lock files.
@@ -239,7 +241,7 @@ impl Claim {
 }
 
 /// By its number in the kernel's `Documentation/admin-guide/devices.txt`.
-fn is_pseudo_terminal(device: u64) -> bool {
+pub(crate) fn is_pseudo_terminal(device: u64) -> bool {
     (136..=143).contains(&major(device))
 }
 

@@ -8,6 +8,8 @@ pub mod interface;
 mod answer;
 mod elsewhere;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod view;
 mod wire;
 

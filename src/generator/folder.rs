@@ -17,6 +17,21 @@ impl Plan {
         }
         Ok(())
     }
+
+    /// The units that are not in `folder` as they are planned, by their names there. Links come and go
+    /// with the units that they lead to.
+    pub(super) fn pending(&self, folder: &Path) -> Vec<String> {
+        let is_there = |name: &Path, text: &str| {
+            fs::read(folder.join(name)).is_ok_and(|there| there == text.as_bytes())
+        };
+        let missing = self
+            .files
+            .iter()
+            .filter(|(name, text)| !is_there(name, text));
+        missing
+            .map(|(name, _)| name.display().to_string())
+            .collect()
+    }
 }
 
 /// The path of `name` below `folder`, with the folders that lead there made.

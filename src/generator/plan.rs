@@ -56,6 +56,8 @@ pub struct Plan {
     pub links: BTreeMap<PathBuf, PathBuf>,
     /// The socket units of ports other than `modem`.
     sockets: BTreeSet<String>,
+    /// The socket units that run and that no port has any more.
+    pub(super) former: BTreeSet<String>,
     /// What ports that have no mistake do not get all the same, a line each.
     pub refusals: Vec<String>,
 }
@@ -101,6 +103,7 @@ impl Plan {
                 header(unit),
             );
             self.files.insert(unit.into(), text);
+            self.former.insert(unit.clone());
         }
     }
 

@@ -36,13 +36,13 @@ fn advice(config: &Config, file: &Path) -> Vec<String> {
     if !is_under_systemd || file != Path::new(DEFAULT_PATH) {
         return Vec::new();
     }
-    let outlook = Outlook::of(config);
+    let outlook = Outlook::of(config, Path::new("/"));
     let notes = outlook.refusals.iter();
     let mut advice: Vec<_> = notes.map(|refusal| format!("note: {refusal}")).collect();
     let by_name = config.ports.iter().filter(|port| port.allow.has_names());
     let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
     if !by_name.is_empty()
-        && let Some(obstacle) = lookups::obstacle()
+        && let Some(obstacle) = lookups::obstacle(Path::new("/"))
     {
         advice.push(format!(
             "note: port {}: names in `allow` cannot be looked up in the services' sandbox, except \

@@ -9,16 +9,16 @@ use std::path::Path;
 /// Opens DNS to the services.
 pub(super) const DROP_IN: &str = "/usr/share/doc/modemd/examples/name-lookups.conf";
 
-/// Where systemd-resolved takes questions (`varlink` of nss-resolve, systemd's
+/// Where systemd-resolved takes questions, below the root (`varlink` of nss-resolve, systemd's
 /// `src/nss-resolve/nss-resolve.c`).
-const RESOLVED: &str = "/run/systemd/resolve/io.systemd.Resolve";
+const RESOLVED: &str = "run/systemd/resolve/io.systemd.Resolve";
 
-/// What keeps the services from looking up names, if something does.
-pub(super) fn obstacle() -> Option<&'static str> {
-    let nsswitch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+/// What keeps the services from looking up names, if something does, on the system below `root`.
+pub(super) fn obstacle(root: &Path) -> Option<&'static str> {
+    let nsswitch = fs::read_to_string(root.join("etc/nsswitch.conf")).unwrap_or_default();
     if !asks_resolved(&nsswitch) {
         Some("/etc/nsswitch.conf has no `resolve` among its `hosts:`")
-    } else if !Path::new(RESOLVED).exists() {
+    } else if !root.join(RESOLVED).exists() {
         Some("systemd-resolved does not run")
     } else {
         None

@@ -2,6 +2,7 @@
 
 mod check;
 mod connection;
+mod doctor;
 mod find;
 mod lookups;
 mod metrics;
@@ -126,6 +127,22 @@ pub enum Command {
         #[arg(value_name = "LINK")]
         links: Vec<PathBuf>,
     },
+    /// Look at this machine and the configuration, and tell what keeps modemd from working
+    ///
+    /// Each finding has the command that mends it. Changes nothing, and opens no line. Some things only
+    /// root can look at; what was not looked at is said. Exits 0 if nothing is wrong, 1 if something
+    /// is, and 78 if the configuration has mistakes.
+    Doctor {
+        /// The configuration file; conf.d/*.toml beside it is read too
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+        config: PathBuf,
+        /// Print the findings as a JSON array
+        #[arg(long)]
+        json: bool,
+        /// The root directory of the system to look at
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+    },
     /// Write what makes a shell complete the command line of a program
     Completions {
         /// The shell
@@ -169,6 +186,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
         Command::Metrics { http: true, .. } => metrics::serve(socket),
         Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),
         Command::Shares { device, links } => shares::run(device, links),
+        Command::Doctor { config, json, root } => doctor::run(config, *json, root),
         Command::Completions { shell, program } => complete(*shell, *program),
     }
 }

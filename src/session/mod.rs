@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::access::admit;
 use crate::board::{Board, Look, Request, Seat};
 use crate::client::Client;
-use crate::com_port::Uart as _;
+use crate::com_port::{Counts, Uart as _};
 use crate::journal;
 use crate::line::Line;
 use crate::pool::Pool;
@@ -205,12 +205,18 @@ struct Call<'c> {
 }
 
 impl Call<'_> {
+    /// Counts what has happened until now.
+    fn count(&mut self, tally: &Tally) -> Option<Counts> {
+        let counts = self.line.counts();
+        self.entry.update(self.relay.moved(), counts);
+        tally.note(&self.entry);
+        counts
+    }
+
     /// Shows how the session stands now.
     fn show(&mut self, seat: &Seat<'_>, tally: &Tally) {
+        let counts = self.count(tally);
         let Call { relay, line, .. } = self;
-        let counts = line.counts();
-        self.entry.update(relay.moved(), counts);
-        tally.note(&self.entry);
         seat.show(Look {
             at: Instant::now(),
             moved: relay.moved(),
@@ -245,7 +251,7 @@ async fn serve<'a>(
     seat.came(call.record.began);
     process.tally.note(&call.entry);
     let end = Box::pin(until_parted(&mut call, pool, process, &seat)).await;
-    call.show(&seat, process.tally);
+    call.count(process.tally);
     let Call {
         relay,
         line,
@@ -303,7 +309,6 @@ async fn until_parted(
                 Request::Listen(tap) => call.relay.let_listen(tap),
             }
         };
-        call.show(seat, process.tally);
         seat.ends();
         let Call { relay, line, .. } = &mut *call;
         relay.note_end(end, line);

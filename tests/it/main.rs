@@ -7,6 +7,8 @@ mod clients;
 mod com_port;
 mod com_port_clients;
 mod control;
+mod control_elsewhere;
+mod doctor;
 mod exchange;
 mod fake;
 mod generator;
