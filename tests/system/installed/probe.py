@@ -138,7 +138,9 @@ def probe():
 
 
 def main():
-    handed = socket.socket(fileno=3)
+    # Beside its port's, the shared daemon is handed the control socket, in any order.
+    names = os.environ["LISTEN_FDNAMES"].split(":")
+    handed = socket.socket(fileno=3 + next(at for at, name in enumerate(names) if name != "@control"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
     is_listener = handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)

@@ -75,9 +75,15 @@ def failed():
 
 
 def loaded():
-    """The names of our units that systemd has in mind, templates aside."""
+    """The names of our units that systemd has in mind, templates aside.
+
+    Without modem.service where that does not run: modem-control.socket alone has systemd think of it.
+    """
     table = sh(f"systemctl list-units --all --plain --no-legend {OURS}")
-    return sorted(line.split()[0] for line in table.splitlines())
+    states = {name: active for name, _, active, *_ in map(str.split, table.splitlines())}
+    if states.get("modem.service") == "inactive":
+        del states["modem.service"]
+    return sorted(states)
 
 
 def show(unit, what):
