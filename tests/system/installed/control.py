@@ -179,7 +179,8 @@ def varlinkctl_sees_and_steers_the_sessions_of_both_kinds_of_instances():
         counts = {(of["port"], of["line"]): of for of in varlinkctl("GetCounts")["lines"]}
         for key in (("modem", modem.device), ("fax", fax.device)):
             assert counts[key]["sessions"] == 1 and counts[key]["to_line"] == len("ATI\r"), counts
-        refused = sh(f"varlinkctl call {SOCKET} io.modemd.HangUp '{{\"session\":\"{'0' * 16}\"}}' && echo done", check=False)
+        nobody = json.dumps({"session": "0" * 16})
+        refused = sh(f"varlinkctl call {SOCKET} io.modemd.HangUp '{nobody}' && echo done", check=False)
         assert "io.modemd.NoSuchSession" in refused and not refused.endswith("done"), refused
 
 

@@ -44,11 +44,12 @@ def drop_in(unit, text):
 
 @contextlib.contextmanager
 def serving(*ports, **drop_ins):
-    """Serves these ports until the block ends, with drop-ins for `socket`, `service` or `instance`.
+    """Serves these ports until the block ends, with drop-ins for `socket`, `service`, `instance` or `metrics`.
 
     Then everything must be as if nothing had been: nothing failed, locked or kept in store.
     """
-    units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service"}
+    units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service",
+             "metrics": "modem-metrics@.service"}
     try:
         for kind, text in drop_ins.items():
             drop_in(units[kind], text)
