@@ -23,6 +23,7 @@
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
 //! | [`metrics`] | what was counted, as a page for Prometheus |
+//! | [`mod@import`] | configurations of older servers as ours |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
 //!
@@ -55,6 +56,7 @@ pub mod drained;
 pub mod events;
 mod exit_code;
 pub mod generator;
+pub mod import;
 pub mod journal;
 pub mod ledger;
 pub mod line;

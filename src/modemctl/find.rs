@@ -86,11 +86,11 @@ fn there_are(names: Vec<String>, of: &str) -> String {
         return format!("there are no {of}");
     }
     let more = names.len().saturating_sub(NAMED);
-    let named: Vec<_> = names.into_iter().take(NAMED).collect();
-    let named = named.join(", ");
+    let first: Vec<_> = names.into_iter().take(NAMED).collect();
+    let first = first.join(", ");
     if more > 0 {
-        format!("there are {named} and {more} more (modemctl status)")
+        format!("there are {first} and {more} more (modemctl status)")
     } else {
-        format!("there are {named}")
+        format!("there are {first}")
     }
 }

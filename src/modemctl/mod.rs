@@ -4,6 +4,7 @@ mod check;
 mod connection;
 mod doctor;
 mod find;
+mod import;
 mod lookups;
 mod metrics;
 mod moment;
@@ -32,6 +33,7 @@ use self::orders::Order;
 use self::watch::Form;
 use crate::command_line;
 use crate::config::DEFAULT_PATH;
+use crate::import::Format;
 
 /// Looks after modemd, which shares modems and serial lines with the network.
 ///
@@ -40,7 +42,13 @@ use crate::config::DEFAULT_PATH;
 #[command(name = "modemctl", version)]
 pub struct CommandLine {
     /// Where modemd is to be asked
-    #[arg(long, global = true, value_name = "PATH", default_value = connection::DEFAULT_SOCKET)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = connection::DEFAULT_SOCKET,
+        display_order = 900
+    )]
     pub socket: PathBuf,
     /// What to do.
     #[command(subcommand)]
@@ -143,6 +151,20 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Print the modemd.toml that does what the configuration of an older server did
+    ///
+    /// Reads mserver.conf of Masqdialer, inetd.conf, the files of xinetd.d, ser2net.conf (ser2net up to 3)
+    /// and ser2net.yaml (ser2net 4). Several files make one configuration. What has no equivalent is in
+    /// comments. Nobody is let in whom the old files do not name. Exits 0 if all was understood, 1 if
+    /// something was not and is left out, 66 if a file cannot be read.
+    Import {
+        /// The files of the older server; - is standard input
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Which server the files are of, whatever their contents and names tell
+        #[arg(long, value_name = "FORMAT")]
+        from: Option<Format>,
+    },
     /// Write what makes a shell complete the command line of a program
     Completions {
         /// The shell
@@ -187,6 +209,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
         Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),
         Command::Shares { device, links } => shares::run(device, links),
         Command::Doctor { config, json, root } => doctor::run(config, *json, root),
+        Command::Import { files, from } => import::run(files, *from),
         Command::Completions { shell, program } => complete(*shell, *program),
     }
 }

@@ -10,15 +10,13 @@ const CUT: char = '…';
 
 /// Whether every terminal shows `c` in one column and does nothing else.
 fn is_plain(c: char) -> bool {
-    match c {
-        // A soft hyphen shows or does not.
-        '\u{ad}' => false,
-        // Latin; Greek; Cyrillic without its combining marks.
-        ' '..='~' | '\u{a1}'..='\u{24f}' | '\u{384}'..='\u{482}' | '\u{48a}'..='\u{52f}' => true,
-        // Dashes, quotation marks, an ellipsis.
-        '\u{2013}' | '\u{2014}' | '\u{2018}'..='\u{201e}' | '\u{2026}' => true,
-        _ => false,
-    }
+    let is_latin = matches!(c, ' '..='~' | '\u{a1}'..='\u{24f}');
+    let is_greek = matches!(c, '\u{384}'..='\u{3ff}');
+    // Without its combining marks.
+    let is_cyrillic = matches!(c, '\u{400}'..='\u{482}' | '\u{48a}'..='\u{52f}');
+    let is_punctuation = matches!(c, '–' | '—' | '‘'..='„' | CUT);
+    let is_soft_hyphen = c == '\u{ad}';
+    (is_latin || is_greek || is_cyrillic || is_punctuation) && !is_soft_hyphen
 }
 
 /// `text` with every character escaped that might be anything but one column of writing.

@@ -105,7 +105,7 @@ fn column(topic: Topic, entries: &[Entry<'_>], is_tight: bool) -> Column {
             Column::new("TO CLIENT", of_session(&|of| of.to_client.map(bytes))).number()
         }
         Topic::Signals => {
-            let signals = of_session(&|of| of.signals.as_ref().map(signal_names));
+            let signals = of_session(&|of| of.signals.map(signal_names));
             Column::new("SIGNALS", signals)
         }
         Topic::Carrier => Column::new("DCD", of_session(&carrier)),
@@ -173,12 +173,13 @@ pub(super) fn headline(survey: &Survey) -> String {
     let mut text = format!("{in_use} of {} in use", count(entries.len(), "line"));
     let drained = survey.lines.iter().filter(|line| line.drained).count();
     if drained > 0 {
-        text += &format!(", {drained} out of service");
+        text.extend([", ", &drained.to_string(), " out of service"]);
     }
-    match survey.waiting().len() {
+    let waits = |of: &&&Session| of.state == SessionState::Waiting;
+    match survey.waiting().iter().filter(waits).count() {
         0 => {}
         1 => text += ", 1 client waits",
-        several => text += &format!(", {several} clients wait"),
+        several => text.extend([", ", &several.to_string(), " clients wait"]),
     }
     text
 }

@@ -135,7 +135,7 @@ impl Entry<'_> {
 }
 
 /// The names of the signals that are on.
-pub(super) fn signal_names(signals: &Signals) -> String {
+pub(super) fn signal_names(signals: Signals) -> String {
     let names = [
         (signals.dtr, "DTR"),
         (signals.rts, "RTS"),

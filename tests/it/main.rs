@@ -13,6 +13,7 @@ mod exchange;
 mod fake;
 mod generator;
 mod half_close;
+mod import;
 mod inetd;
 mod journal;
 mod lock_directory;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) enum News {
 
 /// Asks for ever, or until nobody listens. What is told is announced with a byte on `bell`.
 pub(super) fn ask(
-    socket: &PathBuf,
+    socket: &Path,
     mut connection: Option<Connection>,
     wishes: &Receiver<Wish>,
     news: &Sender<News>,
@@ -61,7 +61,7 @@ pub(super) fn ask(
 
 /// On the connection that there is, or else a new one. After trouble it is not used again.
 fn with<T>(
-    socket: &PathBuf,
+    socket: &Path,
     connection: &mut Option<Connection>,
     what: impl FnOnce(&mut Connection) -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {

@@ -33,7 +33,7 @@ use crate::exit_code;
 pub(super) fn run(socket: &Path) -> ExitCode {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         note(&"top needs a terminal; elsewhere there is modemctl status");
-        return ExitCode::from(exit_code::UNAVAILABLE);
+        return ExitCode::FAILURE;
     }
     let start = Instant::now();
     let asked = Connection::open(socket).and_then(|mut connection| {
@@ -91,10 +91,10 @@ impl Watched {
         let signals = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC)?;
         let (bell, announce) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
-        let (wishes, wished) = channel();
+        let (wishes, to_do) = channel();
         let (told, news) = channel();
         let socket = socket.to_owned();
-        thread::spawn(move || asker::ask(&socket, Some(connection), &wished, &told, announce));
+        thread::spawn(move || asker::ask(&socket, Some(connection), &to_do, &told, announce));
         Ok(Watched {
             model,
             start,

@@ -1,5 +1,6 @@
 //! The terminal, as `modemctl top` has it and gives it back.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::panic;
 use std::sync::Mutex;
@@ -59,7 +60,7 @@ impl Screen {
         for (row, line) in lines.iter().enumerate() {
             if self.shown.get(row) != Some(line) {
                 // Erased first: after a full line the cursor is on its last character.
-                text += &format!("\x1b[{};1H\x1b[2K{}", row + 1, in_locale(line));
+                let _ = write!(text, "\x1b[{};1H\x1b[2K{}", row + 1, in_locale(line));
             }
         }
         self.shown = lines;

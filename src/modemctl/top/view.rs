@@ -63,12 +63,12 @@ pub(super) fn draw(model: &Model, (wide, high): (usize, usize), paint: Paint) ->
         screen.push(cut(none, wide).into_owned());
     } else {
         let mut table = table(model, &all, wide.saturating_sub(MARK.len()), paint);
-        let plain = self::table(model, &all, wide.saturating_sub(MARK.len()), Paint::OFF);
+        let uncoloured = self::table(model, &all, wide.saturating_sub(MARK.len()), Paint::OFF);
         let indent = cut("  ", wide).replace('…', "");
-        screen.push(paint.paint(Colour::Bold, &format!("{indent}{}", plain[0])));
+        screen.push(paint.paint(Colour::Bold, &format!("{indent}{}", uncoloured[0])));
         for index in first..last {
             screen.push(if index == at {
-                let row = format!("{MARK}{}", plain[index + 1]);
+                let row = format!("{MARK}{}", uncoloured[index + 1]);
                 let row = format!("{row:wide$}");
                 let row = paint.paint(Colour::Reverse, &cut(&row, wide));
                 row.trim_end().to_owned()
@@ -102,7 +102,7 @@ fn title(model: &Model, wide: usize, paint: Paint) -> String {
     let mistakes = model.survey.describe.problems.len();
     if mistakes > 0 {
         let mistakes = count(mistakes, "mistake");
-        text += &format!("; {mistakes} in the configuration");
+        text.extend(["; ", &mistakes, " in the configuration"]);
     }
     paint.paint(Colour::Bold, &cut(&text, wide))
 }
@@ -183,7 +183,7 @@ fn column(topic: Topic, model: &Model, all: &[Row<'_>], graph: usize) -> Column 
         Topic::ToLine => Column::new("TO LINE B/s", speed(true)),
         Topic::ToClient => Column::new("TO CLIENT B/s", speed(false)),
         Topic::Signals => {
-            let signals = of_session(&|of| of.signals.as_ref().map(signal_names));
+            let signals = of_session(&|of| of.signals.map(signal_names));
             Column::new("SIGNALS", signals)
         }
         Topic::Carrier => Column::new("DCD", of_session(&carrier)),
@@ -263,7 +263,7 @@ fn details(row: &Row<'_>) -> Vec<String> {
             )
         }
         (Row::Client(of), _) => format!(
-            "port {}: {} waits since {}, session {}, process {}",
+            "port {}: {}, here for {}, session {}, process {}",
             of.port,
             of.client,
             age(of.age_usec),
@@ -279,7 +279,7 @@ fn details(row: &Row<'_>) -> Vec<String> {
 
 fn on_the_line(row: &Row<'_>, session: &Session) -> String {
     let mut parts: Vec<String> = session.settings.iter().cloned().collect();
-    parts.push(match &session.signals {
+    parts.push(match session.signals {
         Some(signals) => signal_names(signals),
         None => "no signals".to_owned(),
     });
@@ -314,7 +314,7 @@ fn what_moved(session: &Session) -> String {
         moved(session.to_line),
         moved(session.to_client)
     )];
-    if let Some(idle) = session.idle_usec {
+    if let Some(idle) = session.idle_usec.filter(|idle| *idle >= 1_000_000) {
         parts.push(format!("quiet for {}", age(idle)));
     }
     let kept = [

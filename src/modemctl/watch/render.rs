@@ -24,7 +24,8 @@ pub(super) fn event(watched: &Watched, room: Option<usize>, paint: Paint) -> Vec
         0 => {}
         1 => lines.push(paint.paint(Colour::Yellow, "(1 event was missed)")),
         missed => {
-            lines.push(paint.paint(Colour::Yellow, &format!("({missed} events were missed)")))
+            let text = format!("({missed} events were missed)");
+            lines.push(paint.paint(Colour::Yellow, &text));
         }
     }
     if let Some(event) = &watched.event {
