@@ -84,7 +84,7 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	$(INSTALL) -D -m 755 $(RELEASE)/modemd $(DESTDIR)$(SBINDIR)/modemd
 	$(INSTALL) -D -m 755 $(RELEASE)/modemctl $(DESTDIR)$(BINDIR)/modemctl
 	$(INSTALL) -D -m 755 $(RELEASE)/modemd-generator $(DESTDIR)$(GENERATORDIR)/modemd-generator
-	$(call install_text,units/modem.socket units/modem.service units/modem@.service,$(UNITDIR))
+	$(call install_text,$(wildcard units/*.socket units/*.service),$(UNITDIR))
 	$(INSTALL) -D -m 644 units/modemd.sysusers $(DESTDIR)$(SYSUSERSDIR)/modemd.conf
 	$(INSTALL) -D -m 644 units/modemd.catalog $(DESTDIR)$(CATALOGDIR)/modemd.catalog
 	$(INSTALL) -d -m 755 $(DESTDIR)/etc/modemd/conf.d

@@ -22,6 +22,7 @@
 //! | [`notify`], [`journal`], [`uptime`] | what systemd and people see of it, and its clock |
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
+//! | [`metrics`] | what was counted, as a page for Prometheus |
 //! | [`mod@import`] | configurations of older servers as ours |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
 //! | [`at`], [`demo`] | the AT command language, and modems made of it |
@@ -36,7 +37,7 @@
 //! to go on is in the session's [`ledger`], in memory; under systemd, that and the descriptors of client
 //! and line are kept for it in the [`store`], and the next process takes them up before it accepts.
 //!
-//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`]) is sans-IO; nothing below [`session`] knows of
+//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`], [`metrics::http`]) is sans-IO; nothing below [`session`] knows of
 //! systemd.
 
 pub mod access;
@@ -60,6 +61,7 @@ pub mod journal;
 pub mod ledger;
 pub mod line;
 pub mod listen;
+pub mod metrics;
 pub mod modemctl;
 pub mod notify;
 pub mod pool;

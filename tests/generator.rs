@@ -46,7 +46,14 @@ fn configuration(case: &Path) -> Config {
 fn plan(config: &Config) -> Plan {
     let surroundings = Surroundings {
         template: Some(unit("modem@.service")),
-        running: vec!["modem.socket".to_owned(), "modem-fax.socket".to_owned()],
+        running: [
+            "modem.socket",
+            "modem-control.socket",
+            "modem-fax.socket",
+            "modem-metrics.socket",
+        ]
+        .map(str::to_owned)
+        .into(),
         // Nothing is plugged in here.
         resolve: |_| None,
     };
@@ -142,7 +149,12 @@ fn systemd_finds_nothing_wrong_with_any_of_them() {
         let name = case.file_name().unwrap().to_str().unwrap();
         let scratch = Scratch::new(&format!("verify-{name}"));
         plan(&configuration(&case)).write(&scratch.0).unwrap();
-        for shipped in ["modem.socket", "modem.service", "modem@.service"] {
+        for shipped in [
+            "modem.socket",
+            "modem.service",
+            "modem@.service",
+            "modem-control.socket",
+        ] {
             fs::write(scratch.0.join(shipped), unit(shipped)).unwrap();
         }
         // The program of this build stands where the installed one would.

@@ -47,6 +47,9 @@ const LONGEST_NAME: usize = 64;
 /// such a name could be given a socket that was meant for another.
 const NAMES_OF_SYSTEMD: [&str; 3] = ["connection", "stored", "unknown"];
 
+/// A port of such a name would have the socket unit `modem-NAME.socket`, which is one of ours.
+const NAMES_OF_OURS: [&str; 2] = ["control", "metrics"];
+
 /// `[ports.NAME]`: what clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
@@ -318,6 +321,14 @@ pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
     if NAMES_OF_SYSTEMD.contains(&name) {
         return refuse(
             "is what systemd calls descriptors without a name",
+            "write another name",
+        );
+    }
+    if NAMES_OF_OURS.contains(&name) {
+        return refuse(
+            &format!(
+                "cannot be the name of a port, for modem-{name}.socket is a unit of modemd itself"
+            ),
             "write another name",
         );
     }

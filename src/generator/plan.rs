@@ -20,6 +20,9 @@ const TEMPLATE_PORT: &str = "--port modem";
 /// What `modem.socket` pulls in.
 const WANTS: &str = "modem.socket.wants";
 
+/// Shipped sockets that belong to no port: `control` and `metrics` are no ports' names.
+const OTHERS: [&str; 2] = ["modem-control.socket", "modem-metrics.socket"];
+
 /// What the shipped socket is changed by. `00-`, so that drop-ins of an administrator come later and
 /// win (systemd.unit(5)).
 const DROP_IN: &str = "modem.socket.d/00-modemd.conf";
@@ -89,7 +92,7 @@ impl Plan {
     /// `modem.socket`: a unit that vanishes while it runs would stay, without a file and for ever.
     fn let_go_of_former(&mut self, running: &[String]) {
         for unit in running.iter().filter(|unit| unit.starts_with("modem-")) {
-            if self.sockets.contains(unit) {
+            if self.sockets.contains(unit) || OTHERS.contains(&unit.as_str()) {
                 continue;
             }
             let text = format!(

@@ -6,6 +6,7 @@ mod doctor;
 mod find;
 mod import;
 mod lookups;
+mod metrics;
 mod moment;
 mod orders;
 mod paint;
@@ -111,6 +112,19 @@ pub enum Command {
         #[arg(default_value = DEFAULT_PATH)]
         file: PathBuf,
     },
+    /// Write what was counted, for Prometheus and its kin: sessions, bytes, errors, refusals, waits
+    ///
+    /// As text of `OpenMetrics`, which promtool accepts, too.
+    Metrics {
+        /// Write to this file, for the textfile collector of Prometheus; it is replaced in one step
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Answer one HTTP request on stdin, on stdout
+        ///
+        /// modem-metrics.socket has this done for each scrape.
+        #[arg(long, conflicts_with = "output")]
+        http: bool,
+    },
     /// Tell whether a device is a line of a configured port: exits 0 if it is, 1 if not
     ///
     /// For udev, so that ModemManager is kept off the lines that modemd shares.
@@ -191,6 +205,8 @@ pub fn run(line: &CommandLine) -> ExitCode {
             watch::run(socket, session.as_deref(), form)
         }
         Command::Check { file } => check::run(file),
+        Command::Metrics { http: true, .. } => metrics::serve(socket),
+        Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),
         Command::Shares { device, links } => shares::run(device, links),
         Command::Doctor { config, json, root } => doctor::run(config, *json, root),
         Command::Import { files, from } => import::run(files, *from),

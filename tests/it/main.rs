@@ -19,6 +19,7 @@ mod journal;
 mod lock_directory;
 mod lock_files;
 mod many;
+mod metrics;
 mod modemctl;
 mod modemctl_answers;
 mod modemctl_real;

@@ -5,7 +5,14 @@ use std::process::Command;
 
 use crate::support::{Scratch, have};
 
-const UNITS: [&str; 3] = ["modem.socket", "modem.service", "modem@.service"];
+const UNITS: [&str; 6] = [
+    "modem.socket",
+    "modem.service",
+    "modem@.service",
+    "modem-control.socket",
+    "modem-metrics.socket",
+    "modem-metrics@.service",
+];
 
 fn unit(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -14,11 +21,13 @@ fn unit(name: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// Copies of the units, with the modemd of this build where the installed one would be.
+/// Copies of the units, with the programs of this build where the installed ones would be.
 fn installed() -> Scratch {
     let scratch = Scratch::new();
     for name in UNITS {
-        let text = unit(name).replace("/usr/sbin/modemd", env!("CARGO_BIN_EXE_modemd"));
+        let text = unit(name)
+            .replace("/usr/sbin/modemd", env!("CARGO_BIN_EXE_modemd"))
+            .replace("/usr/bin/modemctl", env!("CARGO_BIN_EXE_modemctl"));
         scratch.file(name, text);
     }
     scratch
@@ -47,15 +56,20 @@ fn systemd_finds_nothing_wrong_with_the_units() {
 }
 
 #[test]
-fn both_services_are_exposed_by_no_more_than_four_tenths() {
+fn no_service_is_exposed_more_than_it_must_be() {
     if !have(&["systemd-analyze"]) {
         return;
     }
     let units = installed();
-    for name in ["modem.service", "modem@.service"] {
-        // The threshold is ten times the exposure.
+    // The threshold is ten times the exposure.
+    for (name, threshold) in [
+        ("modem.service", 4),
+        ("modem@.service", 4),
+        ("modem-metrics@.service", 2),
+    ] {
         let verdict = Command::new("systemd-analyze")
-            .args(["security", "--offline=true", "--no-pager", "--threshold=4"])
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(format!("--threshold={threshold}"))
             .arg(units.path().join(name))
             .output()
             .unwrap();
@@ -78,6 +92,41 @@ fn the_socket_lets_in_this_machine_only_and_names_its_port() {
         "ListenStream=2006",
     ] {
         assert!(socket.lines().any(|has| has == line), "{line}");
+    }
+}
+
+#[test]
+fn the_control_socket_is_for_its_group_and_comes_and_goes_with_the_one_switch() {
+    let control = unit("modem-control.socket");
+    for line in [
+        "FileDescriptorName=@control",
+        "ListenStream=/run/modemd/io.modemd",
+        "PartOf=modem.socket",
+        "RemoveOnStop=yes",
+        "SocketGroup=modemd",
+        "SocketMode=0660",
+    ] {
+        assert!(control.lines().any(|has| has == line), "{line}");
+    }
+    assert!(!control.contains("[Install]"), "a switch of its own");
+    let socket = unit("modem.socket");
+    assert!(
+        socket
+            .lines()
+            .any(|line| line == "Wants=modem-control.socket")
+    );
+}
+
+#[test]
+fn metrics_are_told_to_this_machine_only() {
+    let metrics = unit("modem-metrics.socket");
+    for line in [
+        "Accept=yes",
+        "IPAddressAllow=localhost",
+        "IPAddressDeny=any",
+        "ListenStream=12006",
+    ] {
+        assert!(metrics.lines().any(|has| has == line), "{line}");
     }
 }
 

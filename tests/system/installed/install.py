@@ -27,7 +27,7 @@ def files():
 def installing_the_package_enables_and_starts_nothing():
     files.before = files()
     sh(f"dpkg -i {DEB}")
-    assert sh("systemctl is-enabled modem.socket", check=False) == "disabled"
+    assert sh("systemctl is-enabled modem.socket modem-metrics.socket", check=False).split() == ["disabled"] * 2
     assert sh("systemctl is-active modem.socket modem.service", check=False).split() == ["inactive", "inactive"]
     assert sh("pgrep -x modemd", check=False) == ""
     assert is_refused()

@@ -8,6 +8,7 @@ import os
 import shutil
 
 from clients import Load, ask, connect, is_refused, is_served, wait_served
+from control import METRICS_PORT, control, scrape
 from guest import sh, test, wait_for
 from install import DEB, RPM, files
 from modem import Modem
@@ -28,12 +29,22 @@ def age(program):
         file.write(b"older")
 
 
+def without_control(folder):
+    """Takes out what came later than 0.1: the control socket."""
+    units = folder + "/usr/lib/systemd/system"
+    if not os.path.isdir(units):
+        units = folder + "/lib/systemd/system"
+    os.unlink(f"{units}/modem-control.socket")
+    sh(f"sed -i /modem-control.socket/d {units}/modem.socket")
+
+
 def older_deb():
     """The same package, as if released before."""
     folder, deb = "/tmp/older", "/tmp/older.deb"
     shutil.rmtree(folder, ignore_errors=True)
     sh(f"dpkg-deb -R {DEB} {folder} && sed -i 's/^Version: .*/Version: {OLDER}/' {folder}/DEBIAN/control")
     age(folder + MODEMD)
+    without_control(folder)
     sh(f"dpkg-deb --root-owner-group -b {folder} {deb}")
     return deb
 
@@ -45,6 +56,7 @@ def older_rpm():
         shutil.rmtree(path, ignore_errors=True)
     sh(f"rpm --root {folder} --nodeps --noscripts -i {RPM} && rm -rf {folder}/var {folder}/root")
     age(folder + MODEMD)
+    without_control(folder)
 
     def query(what):
         return sh(f"rpm -qp --qf '{what}' {RPM} 2> /dev/null")
@@ -75,7 +87,7 @@ def check_upgrade(install_older, upgrade):
     install_older()
     configure(port(devices=[first.device, second.device], allow=["localhost"], busy="wait"))
     changed = content(CONFIGURATION)
-    sh("systemctl enable --now modem.socket")
+    sh("systemctl enable --now modem.socket modem-metrics.socket")
     assert is_served()
     before = pid()
     assert content(f"/proc/{before}/exe") == content(MODEMD)
@@ -96,8 +108,12 @@ def check_upgrade(install_older, upgrade):
     assert pid() not in (0, before)
     assert content(f"/proc/{pid()}/exe") == content(MODEMD)
     assert content(CONFIGURATION) == changed
-    assert sh("systemctl is-enabled modem.socket") == "enabled"
-    assert show("modem.socket", "ActiveState") == "active"
+    assert sh("systemctl is-enabled modem.socket modem-metrics.socket").split() == ["enabled"] * 2
+    for unit in ("modem.socket", "modem-control.socket", "modem-metrics.socket"):
+        assert show(unit, "ActiveState") == "active", unit
+        assert show(unit, "NeedDaemonReload") == "no", unit
+    assert control("io.modemd.Describe")["pid"] == pid()
+    assert scrape()[0] == 200
     assert failed() == ""
 
 
@@ -109,7 +125,7 @@ def an_upgrade_replaces_the_daemon_and_keeps_the_configuration_and_the_calls():
         sh(f"dpkg -P modemd && dpkg -i {deb}")
 
     check_upgrade(install_older, lambda: sh(f"dpkg -i {DEB}"))
-    sh("systemctl disable --now modem.socket")
+    sh("systemctl disable --now modem.socket modem-metrics.socket")
 
 
 @test
@@ -127,23 +143,24 @@ def an_upgrade_leaves_the_sessions_of_per_connection_instances_alone():
 
 
 def switch_everything_on():
-    """Sockets, the shared daemon and an instance, with sessions."""
+    """Sockets, the shared daemon and an instance, with sessions; and metrics, of which somebody wants some."""
     modem, fax = Modem(), Modem()
     configure(
         port(devices=[modem.device], allow=["localhost"]),
         port("fax", devices=[fax.device], allow=["localhost"], listen=["2007"], instance="per-connection"),
     )
-    sh("systemctl enable --now modem.socket")
+    sh("systemctl enable --now modem.socket modem-metrics.socket")
     clients = connect(2006), connect(2007)
     for client in clients:
         assert "OK" in ask(client)
     assert len(sh("pgrep -x modemd").split()) == 2
-    return clients
+    return *clients, connect(METRICS_PORT)
 
 
 def assert_all_is_quiet():
-    assert is_refused(2006) and is_refused(2007)
-    assert sh("pgrep -x modemd", check=False) == ""
+    assert is_refused(2006) and is_refused(2007) and is_refused(METRICS_PORT)
+    assert sh("pgrep -x 'modemd|modemctl'", check=False) == ""
+    assert not os.path.exists("/run/modemd")
     assert failed() == ""
     wait_for("end of the units", lambda: sh("systemctl list-units --plain --no-legend 'modem*'") == "")
 
@@ -161,7 +178,7 @@ def removing_the_package_stops_everything_and_keeps_the_configuration():
     # And it comes back as it was.
     sh(f"dpkg -i {DEB}")
     assert content(CONFIGURATION) == kept
-    sh("systemctl disable --now modem.socket", check=False)
+    sh("systemctl disable --now modem.socket modem-metrics.socket", check=False)
     stop()
 
 
@@ -190,12 +207,13 @@ def the_rpm_is_installed_upgraded_and_erased():
         assert is_refused()
 
     check_upgrade(install_older, lambda: sh(f"rpm -U --nodeps {RPM}"))
-    sh("systemctl disable --now modem.socket")
+    sh("systemctl disable --now modem.socket modem-metrics.socket")
     clients = switch_everything_on()
     sh("rpm -e modemd")
     assert_all_is_quiet()
     for client in clients:
         client.close()
-    assert not os.path.lexists("/etc/systemd/system/sockets.target.wants/modem.socket")
+    for unit in ("modem.socket", "modem-metrics.socket"):
+        assert not os.path.lexists(f"/etc/systemd/system/sockets.target.wants/{unit}"), unit
     # What the administrator changed is his.
     assert os.path.exists(CONFIGURATION + ".rpmsave")

@@ -82,7 +82,7 @@ def make_executable_later():
 
 
 def set_user_id_bit():
-    path = "/run/lock/probe-suid"
+    path = "/tmp/probe-suid"
     try:
         with open(path, "w", encoding="utf-8"):
             pass
@@ -120,8 +120,12 @@ def probe():
         "writable": writable(),
         "created": {folder: result(lambda folder=folder: create(folder))
                     for folder in ("/", "/etc", "/usr", "/var", "/run", "/home", "/root", "/opt", "/dev", "/sys",
-                                   "/dev/shm", "/var/lib", "/var/log", "/etc/modemd", "/run/lock", "/tmp", "/var/tmp")},
+                                   "/dev/shm", "/var/lib", "/var/log", "/etc/modemd", "/run/lock", "/run/modemd",
+                                   "/run/modemd/private", "/tmp", "/var/tmp")},
         "in /tmp": os.listdir("/tmp"),
+        "control": result(lambda: socket.socket(socket.AF_UNIX).connect("/run/modemd/io.modemd")),
+        "private": result(lambda: os.listdir("/run/modemd/private")),
+        "configuration": result(lambda: open("/etc/modemd/modemd.toml", encoding="utf-8").close()),
         "processes": [name for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid()],
         "namespaces": {name: checked(LIBC.unshare, flag) for name, flag in NAMESPACES.items()},
         "writable and executable": result(lambda: mmap.mmap(-1, mmap.PAGESIZE, prot=7).close()),
@@ -137,9 +141,15 @@ def probe():
 
 
 def main():
-    handed = socket.socket(fileno=3)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-        notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+    if "NOTIFY_SOCKET" in os.environ:
+        # Beside its port's, the shared daemon is handed the control socket, in any order.
+        names = os.environ["LISTEN_FDNAMES"].split(":")
+        handed = socket.socket(fileno=3 + next(at for at, name in enumerate(names) if name != "@control"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+    else:
+        # In the place of what answers a scrape.
+        handed = socket.socket(fileno=0)
     is_listener = handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     while True:
         client = handed.accept()[0] if is_listener else handed

@@ -44,6 +44,18 @@ def check_sandbox(instance):
     found, modem = probed(instance)
     user = pwd.getpwnam("modemd")
     assert found["user"] == [user.pw_uid, grp.getgrnam("dialout").gr_gid], found["user"]
+    check_what_nobody_may(found, {"/run/lock", "/run/modemd/private"})
+
+    devices = found["devices"]
+    opened = {path for path, result in devices.items() if result == "done"}
+    assert modem.device in opened, devices
+    assert {path for path in opened if not path.startswith("/dev/pts/")} <= HARMLESS, devices
+    for path in ("/dev/ttyT0", *(f"/dev/{name}" for name in DANGEROUS)):
+        assert devices[path] == "EPERM", (path, devices)
+
+
+def check_what_nobody_may(found, open_to_it):
+    """What holds for all services; `open_to_it` are the folders, beside its own /tmp, that it may write to."""
     nothing = "0" * 16
     assert found["status"] == {"CapInh": nothing, "CapPrm": nothing, "CapEff": nothing, "CapBnd": nothing,
                                "CapAmb": nothing, "NoNewPrivs": "1", "Seccomp": "2"}, found["status"]
@@ -56,22 +68,14 @@ def check_sandbox(instance):
 
     # No file.
     created = found["created"]
-    open_to_it = {"/run/lock", "/tmp", "/var/tmp"}
+    open_to_it = {"/tmp", "/var/tmp"} | open_to_it
     assert {folder for folder, result in created.items() if result == "done"} == open_to_it, created
     stray = [path for path in found["writable"]
-             if path not in open_to_it and not path.startswith(("/run/lock/", "/tmp/", "/var/tmp/"))
+             if path not in open_to_it and not path.startswith(tuple(f"{folder}/" for folder in open_to_it))
              # systemd gives each service one: to be told, not to tell (MemoryPressureWatch=, since 254).
              and not (path.startswith("/sys/fs/cgroup/system.slice/") and path.endswith("/memory.pressure"))]
     assert stray == [], stray
     assert found["in /tmp"] == [], found["in /tmp"]
-
-    # No device.
-    devices = found["devices"]
-    opened = {path for path, result in devices.items() if result == "done"}
-    assert modem.device in opened, devices
-    assert {path for path in opened if not path.startswith("/dev/pts/")} <= HARMLESS, devices
-    for path in ("/dev/ttyT0", *(f"/dev/{name}" for name in DANGEROUS)):
-        assert devices[path] == "EPERM", (path, devices)
 
     # Nothing else.
     for what in ("writable and executable", "made executable"):
@@ -90,6 +94,26 @@ def the_shared_daemon_can_do_nothing_but_its_work():
 @test
 def a_per_connection_instance_can_do_nothing_but_its_work():
     check_sandbox("per-connection")
+
+
+@test
+def what_answers_scrapes_can_ask_modemd_and_nothing_else():
+    modem = Modem()
+    with serving(port(devices=[modem.device], allow=["localhost"]), metrics=IN_ITS_PLACE):
+        sh("systemctl start modem-metrics.socket")
+        with connect() as call, connect(12006) as client:
+            # So that there is a daemon with a directory of its own.
+            assert "OK" in ask(call)
+            client.sendall(b"PROBE\n")
+            found = json.loads(b"".join(iter(lambda: client.recv(65536), b"")))
+    check_what_nobody_may(found, set())
+    assert found["user"][0] not in (0, pwd.getpwnam("modemd").pw_uid), found["user"]
+    devices = found["devices"]
+    assert {path for path, result in devices.items() if result == "done"} <= HARMLESS | {"/dev/pts/ptmx"}, devices
+    # Pseudo terminals are seen, and other lines are not even that.
+    assert devices.pop(modem.device) == "EACCES" and "/dev/ttyT0" not in devices, devices
+    asked = [found[what] for what in ("control", "private", "configuration")]
+    assert asked == ["done", "EACCES", "EACCES"], asked
 
 
 @test

@@ -44,11 +44,12 @@ def drop_in(unit, text):
 
 @contextlib.contextmanager
 def serving(*ports, **drop_ins):
-    """Serves these ports until the block ends, with drop-ins for `socket`, `service` or `instance`.
+    """Serves these ports until the block ends, with drop-ins for `socket`, `service`, `instance` or `metrics`.
 
     Then everything must be as if nothing had been: nothing failed, locked or kept in store.
     """
-    units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service"}
+    units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service",
+             "metrics": "modem-metrics@.service"}
     try:
         for kind, text in drop_ins.items():
             drop_in(units[kind], text)
@@ -75,9 +76,15 @@ def failed():
 
 
 def loaded():
-    """The names of our units that systemd has in mind, templates aside."""
+    """The names of our units that systemd has in mind, templates aside.
+
+    Without modem.service where that does not run: modem-control.socket alone has systemd think of it.
+    """
     table = sh(f"systemctl list-units --all --plain --no-legend {OURS}")
-    return sorted(line.split()[0] for line in table.splitlines())
+    states = {name: active for name, _, active, *_ in map(str.split, table.splitlines())}
+    if states.get("modem.service") == "inactive":
+        del states["modem.service"]
+    return sorted(states)
 
 
 def show(unit, what):
