@@ -19,6 +19,7 @@ mod mailbox;
 mod memo;
 mod orders;
 mod receipts;
+mod seen;
 mod turn;
 
 use std::io;
@@ -147,18 +148,6 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// How many bytes went where.
-    #[must_use]
-    pub fn moved(&self) -> Moved {
-        Moved {
-            to_line: self.to_line.moved,
-            to_client: match &self.interpreter {
-                None => self.to_client.moved,
-                Some(interpreter) => interpreter.translated(),
-            },
-        }
-    }
-
     /// Moves bytes until there is a reason to stop; what was read by then and not taken yet is for
     /// [`Relay::finish`]. Dropping the future stops as well, and loses nothing.
     ///
@@ -237,11 +226,7 @@ impl<'a> Relay<'a> {
                     None => false,
                 },
                 request = mailbox.next() => {
-                    match request {
-                        Request::Look(_asked) => show(self, line),
-                        Request::HangUp => return Err(End::HungUp),
-                        Request::Listen(tap) => self.taps.push(tap),
-                    }
+                    self.attend(request, line, show)?;
                     false
                 }
                 () = &mut wanted, if self.client_closed && !self.wanted => {
@@ -396,27 +381,6 @@ impl<'a> Relay<'a> {
             Err(error) => self.deafened(error)?,
         }
         Ok(false)
-    }
-
-    /// How many octets the line, and the client, has not taken yet.
-    #[must_use]
-    pub fn kept(&self) -> [usize; 2] {
-        [
-            self.to_line.kept() + self.undecoded.len(),
-            self.to_client.kept(),
-        ]
-    }
-
-    /// When something moved last.
-    #[must_use]
-    pub fn last_byte(&self) -> Instant {
-        self.last_byte
-    }
-
-    fn overhear(&mut self, way: Way, octets: &[u8]) {
-        if !self.taps.is_empty() {
-            self.taps.retain(|tap| tap.pass(way, octets));
-        }
     }
 
     /// The client takes nothing any more. What it sent before it left is still to be read.
