@@ -189,8 +189,10 @@ fn systemd(config: &Config, facts: &Facts) -> Verdict {
             verdict.warning(what, "systemctl restart modem.socket");
         }
     }
+    // It comes with the switch, and never without it.
     let control = systemd.units.get(CONTROL);
-    if property(control, "LoadState") == "loaded" && property(control, "ActiveState") != "active" {
+    let is_there = property(control, "LoadState") == "loaded";
+    if is_on && is_there && property(control, "ActiveState") != "active" {
         let what = format!("{CONTROL} is not active: modemctl cannot ask modemd anything");
         verdict.warning(what, start(CONTROL, control));
     }
