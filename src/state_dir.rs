@@ -9,8 +9,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use nix::unistd::{Gid, Uid};
+use tracing::warn;
+
+use crate::drained::Drained;
+use crate::tally::Tally;
 
 /// The directory.
 #[derive(Debug, Clone)]
@@ -86,5 +91,37 @@ impl StateDir {
     /// Makes sure that there is a directory for those sockets.
     pub fn make_sessions(&self) -> io::Result<()> {
         self.make_directory(&self.sessions())
+    }
+}
+
+/// What the processes of modemd share.
+#[derive(Default)]
+pub struct SharedState {
+    /// Where it is.
+    pub directory: Option<StateDir>,
+    /// What was counted.
+    pub tally: Rc<Tally>,
+    /// Which lines are out of service.
+    pub drained: Rc<Drained>,
+}
+
+impl SharedState {
+    /// As it is in this directory.
+    #[must_use]
+    pub fn in_directory(directory: StateDir) -> Self {
+        let path = directory.tally();
+        let tally = Tally::in_file(&path).and_then(|tally| {
+            directory.give_away(&path)?;
+            Ok(tally)
+        });
+        let tally = tally.unwrap_or_else(|error| {
+            warn!("{}: nothing is counted: {error}", path.display());
+            Tally::default()
+        });
+        SharedState {
+            tally: tally.into(),
+            drained: Drained::in_file(directory.drained()).into(),
+            directory: Some(directory),
+        }
     }
 }

@@ -2,10 +2,10 @@
 //! or nobody has come for a while. Nothing that a client or a file does makes it leave.
 
 mod doors;
+mod ports;
 mod signals;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::ready;
 use std::io;
@@ -23,19 +23,17 @@ use tracing::{debug, error, info, warn};
 use crate::access::Admission;
 use crate::activation::{Listener, Stored};
 use crate::board::Board;
-use crate::claim::LockDirectory;
 use crate::client::Client;
-use crate::config::{self, Config, Endpoint, Instance};
+use crate::config::{Config, Endpoint};
 use crate::control::Control;
-use crate::drained::Drained;
 use crate::journal;
 use crate::notify;
-use crate::port::Port;
 use crate::session::{self, Farewell, Process, Revived};
-use crate::state_dir::StateDir;
+use crate::state_dir::SharedState;
 use crate::store::Store;
 use crate::tally::Tally;
 use doors::Doors;
+use ports::Ports;
 pub use signals::{Signals, hold_signals};
 
 /// How long sessions may take to end when the service stops: their own limits are shorter.
@@ -57,60 +55,22 @@ pub struct Service {
     /// `SIGHUP`.
     pub binds: bool,
     /// What it shares with other processes.
-    pub common: Common,
+    pub shared: SharedState,
     /// Where those come from who look, and steer.
     pub control: Option<Socket>,
     /// Whether to exit when nobody has come for `idle_exit`, because somebody will start us again.
     pub exits_when_idle: bool,
 }
 
-/// What the processes of modemd share.
-#[derive(Default)]
-pub struct Common {
-    /// Where it is.
-    pub state: Option<StateDir>,
-    /// What was counted.
-    pub tally: Rc<Tally>,
-    /// Which lines are out of service.
-    pub drained: Rc<Drained>,
-}
-
-impl Common {
-    /// As it is in this directory.
-    #[must_use]
-    pub fn in_directory(state: StateDir) -> Self {
-        let path = state.tally();
-        let tally = Tally::in_file(&path).and_then(|tally| {
-            state.give_away(&path)?;
-            Ok(tally)
-        });
-        let tally = tally.unwrap_or_else(|error| {
-            warn!("{}: nothing is counted: {error}", path.display());
-            Tally::default()
-        });
-        Common {
-            tally: tally.into(),
-            drained: Drained::in_file(state.drained()).into(),
-            state: Some(state),
-        }
-    }
-}
-
 struct Server {
-    admission: Option<Admission>,
     source: Option<PathBuf>,
     binds: bool,
     exits_when_idle: bool,
     /// What is served.
     config: Rc<RefCell<Config>>,
-    /// The places in it of the ports, in the order of their names.
-    by_name: RefCell<Vec<usize>>,
-    /// The ports to which somebody came.
-    ports: RefCell<BTreeMap<String, Rc<Port>>>,
-    locks: RefCell<Rc<LockDirectory>>,
+    ports: Ports,
     board: Rc<Board>,
     tally: Rc<Tally>,
-    drained: Rc<Drained>,
     control: Rc<Control>,
     clients: Clients,
     store: Option<Store>,
@@ -158,32 +118,28 @@ pub async fn serve(
         Signal::SIGHUP,
         Signal::SIGUSR1,
     ])?;
-    let Common {
-        state,
+    let SharedState {
+        directory,
         tally,
         drained,
-    } = service.common;
+    } = service.shared;
     let (board, config) = (Rc::<Board>::default(), Rc::<RefCell<Config>>::default());
     let control = Rc::new(Control::new(
         Rc::clone(&board),
         Rc::clone(&tally),
         Rc::clone(&drained),
         Rc::clone(&config),
-        state,
+        directory,
     ));
     let server = Rc::new(Server {
+        ports: Ports::new(service.admission, Rc::clone(&config), drained),
         config,
-        by_name: RefCell::default(),
-        ports: RefCell::default(),
-        locks: RefCell::new(lock_directory(&service.config)),
         board,
         tally,
-        drained,
         control,
         clients: Clients::default(),
         store: Store::of_systemd(),
         farewell: watch::Sender::new(None),
-        admission: service.admission,
         source: service.source,
         binds: service.binds,
         exits_when_idle: service.exits_when_idle,
@@ -253,7 +209,7 @@ impl Server {
                 () = self.clients.changed.notified() => {}
                 () = self.control.changed() => {}
                 () = sleep(idle_exit), if is_idle => {
-                    if self.clients.count.get() > 0 {
+                    if self.clients.count.get() > 0 || self.control.is_open() {
                         // One came in the very moment.
                         continue;
                     }
@@ -264,38 +220,11 @@ impl Server {
         }
     }
 
-    /// Puts a configuration into service. Ports that are as they were keep their queue; sessions
-    /// keep what they started with in any case.
-    fn adopt(&self, mut config: Config) {
-        for problem in &config.problems {
-            error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
-        }
-        // Only the generator asks for them.
-        config.origins.clear();
-        let mut by_name: Vec<_> = (0..config.ports.len()).collect();
-        by_name.sort_by_key(|place| &config.ports[*place].name);
-        let mut ports = self.ports.take();
-        let former = self.config.take();
-        if former.server.lock_dir == config.server.lock_dir {
-            let former = by_names(&former);
-            let new = by_names(&config);
-            ports.retain(|name, _| former.get(name.as_str()) == new.get(name.as_str()));
-        } else {
-            ports.clear();
-            self.locks.replace(lock_directory(&config));
-        }
-        self.board
-            .configure(config.ports.iter().flat_map(|port| &port.devices));
-        self.by_name.replace(by_name);
-        self.ports.replace(ports);
-        self.config.replace(config);
-    }
-
     /// Goes on with what the process before has left. When this returns, all its lines are held by
     /// this one, and nobody was accepted yet.
     fn take_up(self: &Rc<Self>, stored: Vec<Stored>) {
         let Some(store) = &self.store else { return };
-        let locks = Rc::clone(&self.locks.borrow());
+        let locks = self.ports.locks();
         let mut revived: Vec<_> = stored
             .into_iter()
             .filter_map(|stored| {
@@ -311,17 +240,13 @@ impl Server {
         }
         revived.sort_by_key(Revived::since);
         for revived in revived {
-            let port = match (self.find(revived.port()), &revived) {
+            let port = match (self.ports.find(revived.port()), &revived) {
                 (Ok(port), _) => port,
                 (Err(reason), Revived::Guest(_)) => {
                     refuse(revived.port(), &reason);
                     continue;
                 }
-                (Err(_), _) => Rc::new(former_port(
-                    &revived,
-                    Rc::clone(&locks),
-                    Rc::clone(&self.drained),
-                )),
+                (Err(_), _) => Rc::new(self.ports.former(&revived)),
             };
             let served = Served::new(self);
             spawn_local(async move {
@@ -329,6 +254,16 @@ impl Server {
                 revived.resume(&port, &of.process()).await;
             });
         }
+    }
+
+    /// Puts a configuration into service; sessions keep what they started with in any case.
+    fn adopt(&self, config: Config) {
+        for problem in &config.problems {
+            error!(MESSAGE_ID = journal::BAD_CONFIGURATION, "{problem}");
+        }
+        self.board
+            .configure(config.ports.iter().flat_map(|port| &port.devices));
+        self.ports.adopt(config);
     }
 
     fn process(&self) -> Process<'_> {
@@ -366,33 +301,8 @@ impl Server {
         status
     }
 
-    fn find(&self, name: &str) -> Result<Rc<Port>, String> {
-        if let Some(port) = self.ports.borrow().get(name) {
-            return Ok(Rc::clone(port));
-        }
-        let config = self.config.borrow();
-        let by_name = self.by_name.borrow();
-        let search = |place: &usize| config.ports[*place].name.as_str().cmp(name);
-        let Ok(at) = by_name.binary_search_by(search) else {
-            return match config.port(name) {
-                Err(error) => Err(error.to_string()),
-                Ok(_) => Err(format!("port `{name}` is not in service")),
-            };
-        };
-        let settings = &config.ports[by_name[at]];
-        let listed = || Admission::Listed(settings.allow.clone());
-        let admission = self.admission.clone().unwrap_or_else(listed);
-        let locks = Rc::clone(&self.locks.borrow());
-        let drained = Rc::clone(&self.drained);
-        let port = Port::new(settings, Instance::Shared, admission, locks, drained);
-        let port = Rc::new(port);
-        let mut ports = self.ports.borrow_mut();
-        ports.insert(name.to_owned(), Rc::clone(&port));
-        Ok(port)
-    }
-
     fn welcome(self: &Rc<Self>, socket: Socket, name: &str) {
-        let port = match self.find(name) {
+        let port = match self.ports.find(name) {
             Ok(port) => port,
             Err(reason) => {
                 refuse(name, &reason);
@@ -426,24 +336,6 @@ fn give_memory_back() {
     unsafe {
         nix::libc::malloc_trim(0);
     }
-}
-
-fn lock_directory(config: &Config) -> Rc<LockDirectory> {
-    Rc::new(LockDirectory::new(config.server.lock_dir.clone(), None))
-}
-
-fn by_names(config: &Config) -> BTreeMap<&str, &config::Port> {
-    let ports = config.ports.iter();
-    ports.map(|port| (port.name.as_str(), port)).collect()
-}
-
-/// The port of a session that is not in the configuration any more, for as long as the session lasts.
-/// Nobody else gets in.
-fn former_port(revived: &Revived, locks: Rc<LockDirectory>, drained: Rc<Drained>) -> Port {
-    let mut settings = config::Port::new(revived.port());
-    settings.devices = vec![revived.device()];
-    let nobody = Admission::Listed(settings.allow.clone());
-    Port::new(&settings, Instance::Shared, nobody, locks, drained)
 }
 
 fn refuse(port: &str, reason: &str) {

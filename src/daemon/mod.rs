@@ -1,51 +1,37 @@
 //! From the command line to a running service: which sockets, which settings, and at which moment
 //! the privileges go.
 
+mod demonstration;
+mod one_client;
+
 use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal;
-use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
-use tracing::{debug, error, warn};
+use tracing::{error, warn};
 
 use crate::access::Admission;
 use crate::activation::{self, Handed, Listener, Stored};
-use crate::at::plan;
-use crate::board::Board;
-use crate::claim::LockDirectory;
-use crate::client::Client;
 use crate::command_line::{Command, CommandLine, Serve};
-use crate::config::{self, AllowList, Config, Endpoint, Host, Instance};
-use crate::control::{Control, Door};
-use crate::demo::{self, EmulatedModems};
-use crate::events;
+use crate::config::{self, AllowList, Config, Endpoint, Host};
 use crate::exit_code;
 use crate::journal;
 use crate::listen;
 use crate::notify;
-use crate::port::Port;
 use crate::privileges::{self, Privileges};
-use crate::server::{self, Common, Service, Signals};
-use crate::session::{self, Farewell, Process};
-use crate::state_dir::StateDir;
+use crate::server::{self, Service};
+use crate::state_dir::{SharedState, StateDir};
+use demonstration::demonstrate;
+use one_client::serve_one;
 
 /// The name of the port that a command line makes.
 const UNNAMED_PORT: &str = "modem";
-
-/// The name of the port that the demonstration makes.
-const DEMO_PORT: &str = "demo";
-
-/// Enough to dial one from the other.
-const DEMO_MODEMS: usize = 2;
 
 const NOTHING_TO_SERVE: &str = "no socket was handed in, and none was asked for; try one of
   modemd demo                          an emulated modem on 127.0.0.1:2006
@@ -130,7 +116,7 @@ fn serve_configuration(options: Serve) -> Result<(), Failure> {
         admission: None,
         source: Some(options.config),
         config,
-        common: Common::default(),
+        shared: SharedState::default(),
         control: inherited.control,
     };
     serve_all(service, listeners, inherited.stored, options.run_dir)
@@ -245,7 +231,7 @@ fn serve_devices(options: Serve) -> Result<(), Failure> {
                     ports: vec![port],
                     ..config
                 },
-                common: Common::default(),
+                shared: SharedState::default(),
                 control: inherited.control,
             };
             serve_all(service, listeners, inherited.stored, options.run_dir)
@@ -265,8 +251,8 @@ fn plan(server: &config::Server) -> Result<Privileges, Failure> {
 }
 
 /// What is shared with other processes: in the directory that we were told, or that systemd has made.
-fn common(run_dir: Option<PathBuf>, privileges: &Privileges) -> Result<Common, Failure> {
-    let state = match run_dir {
+fn shared_state(run_dir: Option<PathBuf>, privileges: &Privileges) -> Result<SharedState, Failure> {
+    let directory = match run_dir {
         None => StateDir::of_systemd(),
         Some(path) => {
             let path = path.join("private");
@@ -274,7 +260,7 @@ fn common(run_dir: Option<PathBuf>, privileges: &Privileges) -> Result<Common, F
             Some(made.map_err(|error| unavailable(format!("{}: {error}", path.display())))?)
         }
     };
-    Ok(state.map_or_else(Common::default, Common::in_directory))
+    Ok(directory.map_or_else(SharedState::default, SharedState::in_directory))
 }
 
 /// Binds the control socket by hand, for whoever starts us: group and others get nothing.
@@ -286,19 +272,6 @@ fn control_in(run_dir: &Path) -> Result<socket2::Socket, Failure> {
     let ours = fs::Permissions::from_mode(0o600);
     fs::set_permissions(&path, ours).map_err(|error| failed(&error))?;
     Ok(socket)
-}
-
-/// Lets the shared daemon see and steer the one session of this process. The session does without, if
-/// that cannot be.
-fn open_door(state: &StateDir, session: u64, control: &Rc<Control>) -> Option<Door> {
-    let opened = Door::open(state, session).and_then(|(door, listener)| {
-        control.serve(listener)?;
-        events::send_to(state.events())?;
-        Ok(door)
-    });
-    opened
-        .inspect_err(|error| warn!("modemctl cannot see this session: {error}"))
-        .ok()
 }
 
 /// The shared daemon: the privileges go before there is anybody to serve.
@@ -313,7 +286,7 @@ fn serve_all(
     if let Some(run_dir) = &run_dir {
         service.control = Some(control_in(run_dir)?);
     }
-    service.common = common(run_dir, &privileges)?;
+    service.shared = shared_state(run_dir, &privileges)?;
     privileges.let_go().map_err(not_permitted)?;
     // In a task: what is blocked on is polled whenever any task is.
     let serving = async { spawn_local(server::serve(service, listeners, stored)).await };
@@ -321,139 +294,6 @@ fn serve_all(
         Ok(served) => served.map_err(unavailable),
         Err(failed) => resume_unwind(failed.into_panic()),
     }
-}
-
-/// The per-connection instance: one client, one session. What may look up names in a thread is over
-/// before the privileges go, and they go when the line is open and before the client is heard.
-fn serve_one(
-    socket: socket2::Socket,
-    settings: &config::Port,
-    config: &Config,
-    admission: Admission,
-    run_dir: Option<PathBuf>,
-) -> Result<(), Failure> {
-    let privileges = plan(&config.server)?;
-    let Common {
-        state,
-        tally,
-        drained,
-    } = common(run_dir, &privileges)?;
-    let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
-    let instance = Instance::PerConnection;
-    let port = Port::new(
-        settings,
-        instance,
-        admission,
-        locks.into(),
-        Rc::clone(&drained),
-    );
-    let board = Rc::<Board>::default();
-    board.configure(port.pool.devices());
-    block_on(async {
-        let (farewell, told) = watch::channel(None);
-        let signals = Signals::take(&[Signal::SIGTERM]).map_err(unavailable)?;
-        let client = match Client::new(socket) {
-            Ok(client) => client,
-            Err(error) => {
-                debug!("{}: a client left at once: {error}", settings.name);
-                notify::ready("the client left at once");
-                return Ok(());
-            }
-        };
-        notify::ready(&format!("serving {}", client.peer()));
-        let number = session::new_number();
-        let control = Control::new(
-            Rc::clone(&board),
-            Rc::clone(&tally),
-            drained,
-            Rc::default(),
-            None,
-        );
-        let _door = state.and_then(|state| open_door(&state, number, &Rc::new(control)));
-        let process = Process {
-            board: &board,
-            tally: &tally,
-            // systemd starts no instance again whose client is gone from it.
-            store: None,
-            farewell: told,
-        };
-        let session = session::run(number, client, &port, &process, || privileges.let_go());
-        tokio::pin!(session);
-        loop {
-            tokio::select! {
-                done = &mut session => return done.map_err(not_permitted),
-                _ = signals.next() => drop(farewell.send_replace(Some(Farewell::Stop))),
-                () = board.changed() => notify::status(&board.text()),
-            }
-        }
-    })?
-}
-
-/// Emulated modems, for whoever wants to try it out: as root they belong to nobody.
-fn demonstrate(endpoint: &Endpoint) -> Result<(), Failure> {
-    let listener = listen::open(DEMO_PORT, endpoint).map_err(unavailable)?;
-    privileges::plan("nobody", None)
-        .and_then(|privileges| privileges.let_go())
-        .map_err(not_permitted)?;
-    let modems = EmulatedModems::start(DEMO_MODEMS).map_err(unavailable)?;
-    // Whoever reads this may have gone already; that is no reason not to serve.
-    let _ = writeln!(
-        io::stdout(),
-        "{}",
-        introduction(&listener.socket, modems.devices())
-    );
-    let mut port = config::Port::new(DEMO_PORT);
-    port.devices = modems
-        .devices()
-        .iter()
-        .map(|modem| modem.path().to_owned())
-        .collect();
-    let service = Service {
-        admission: Some(Admission::Listed(AllowList::from_iter([Host::Localhost]))),
-        source: None,
-        binds: false,
-        exits_when_idle: false,
-        config: Config {
-            ports: vec![port],
-            ..Config::default()
-        },
-        common: Common::default(),
-        control: None,
-    };
-    block_on(async {
-        let modems = spawn_local(modems.run());
-        let served = server::serve(service, vec![listener], Vec::new()).await;
-        modems.abort();
-        served
-    })?
-    .map_err(unavailable)
-}
-
-/// What to try, for a terminal.
-fn introduction(socket: &socket2::Socket, modems: &[demo::Device]) -> String {
-    let address = socket.local_addr().ok();
-    let network = address.as_ref().and_then(socket2::SockAddr::as_socket);
-    let path = address.as_ref().and_then(socket2::SockAddr::as_pathname);
-    let numbers: Vec<_> = modems.iter().map(demo::Device::number).collect();
-    let (at, how) = match (network, path) {
-        (Some(at), _) => (at.to_string(), format!("telnet {} {}", at.ip(), at.port())),
-        (None, Some(path)) => {
-            let path = path.display().to_string();
-            (path.clone(), format!("nc -U {path}"))
-        }
-        (None, None) => (String::new(), "a client".to_owned()),
-    };
-    format!(
-        "sharing an emulated modem on {at}      (try: {how}, then ATI1)\n\
-         numbers to dial with ATDT: {} (each other), {} (echo), {} (the time), {} (a greeting), \
-         {} (busy), {} (nobody answers)",
-        numbers.join(" and "),
-        plan::ECHO,
-        plan::TIME,
-        plan::GREETING,
-        plan::BUSY,
-        plan::NOBODY_HOME,
-    )
 }
 
 /// One thread, one event loop: sessions share memory and never wait for each other.
