@@ -41,6 +41,13 @@ pub(super) fn take(draft: &mut Draft, control: &mut Control, name: &str, value: 
     true
 }
 
+/// Takes an option, or says that there is none like it.
+pub(super) fn take_or_tell(draft: &mut Draft, control: &mut Control, name: &str, value: &str) {
+    if !take(draft, control, name, value) {
+        draft.remark_on(name, "modemd has nothing like it");
+    }
+}
+
 fn is_known(name: &str) -> bool {
     let others = [
         "authdir",

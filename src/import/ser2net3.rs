@@ -143,8 +143,8 @@ impl Reading {
         for (name, value) in all {
             if name.eq_ignore_ascii_case("remctl") {
                 may_set = truth(&value).unwrap_or(true);
-            } else if !options::take(draft, &mut control, &name, &value) {
-                draft.remark_on(&name, "modemd has nothing like it");
+            } else {
+                options::take_or_tell(draft, &mut control, &name, &value);
             }
         }
         if !may_set {
