@@ -34,7 +34,7 @@ pub(super) fn for_people(
                 &finding.what,
             )?;
             if let Some(mend) = &finding.mend {
-                writeln!(out, "             {mend}")?;
+                writeln!(out, "             {}", printable(mend))?;
             }
         }
     }
@@ -42,7 +42,20 @@ pub(super) fn for_people(
 }
 
 fn line(out: &mut impl Write, word: &str, about: &str, what: &str) -> io::Result<()> {
-    writeln!(out, "{word}  {about}: {what}")
+    writeln!(out, "{word}  {about}: {}", printable(what))
+}
+
+/// On one line, and without orders to the terminal: names are chosen by others.
+fn printable(text: &str) -> String {
+    let mut printable = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            printable.extend(c.escape_default());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }
 
 fn summary(verdicts: &[Verdict]) -> String {

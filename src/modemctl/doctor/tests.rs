@@ -515,3 +515,100 @@ fn on_a_terminal_the_first_words_have_colours() {
         );
     }
 }
+
+/// What somebody may call a thing who would like root to run something else.
+const HOSTILE: &str = "a b'\"\\;EVIL&$(EVIL)`EVIL`\n\x1b[2JEVIL #";
+
+/// The same system, with hostile names wherever others than modemd choose them.
+fn with_hostile_names(mut facts: Facts) -> Facts {
+    let name = |path: &Path| path.with_file_name(HOSTILE);
+    facts.file = "/tmp".into();
+    facts.file.push(HOSTILE);
+    HOSTILE.clone_into(&mut facts.service.user);
+    HOSTILE.clone_into(&mut facts.service.group);
+    if let Ok(person) = &mut facts.caller {
+        HOSTILE.clone_into(&mut person.name);
+    }
+    if let Ok(Some(access)) = &mut facts.locks.access {
+        access.group = Some(HOSTILE.to_owned());
+    }
+    facts.locks.path.push(HOSTILE);
+    facts.by_id.push(format!("/dev/serial/by-id/{HOSTILE}"));
+    for file in &mut facts.braille {
+        file.path = name(&file.path);
+    }
+    for line in &mut facts.lines {
+        line.device = name(&line.device);
+        for lock in &mut line.locks {
+            lock.path = name(&lock.path);
+        }
+        match &mut line.node {
+            Node::Broken(target) => *target = HOSTILE.into(),
+            Node::Tty(tty) => {
+                tty.real = name(&tty.real);
+                if tty.access.gid != 5 && tty.access.gid != 0 {
+                    tty.access.group = Some(HOSTILE.to_owned());
+                }
+                if let Some(getty) = &mut tty.getty {
+                    *getty = format!("serial-getty@{HOSTILE}.service");
+                }
+            }
+            Node::Missing | Node::NoTty => {}
+        }
+    }
+    facts
+}
+
+/// What of a command is not between `'` and `'`.
+fn outside_quotes(command: &str) -> String {
+    command.split('\'').step_by(2).collect()
+}
+
+#[test]
+fn no_name_makes_a_command_into_another() {
+    assert_eq!(outside_quotes("rm 'a b' 'c'"), "rm  ");
+    let usual = config(CONFIGURATION);
+    let mut commands = 0;
+    for (name, change) in CASES {
+        let mut facts = healthy();
+        change(&mut facts);
+        let facts = with_hostile_names(facts);
+        for finding in findings(&judge(&usual, &facts)) {
+            let mend = finding.mend.as_deref().unwrap_or_default();
+            commands += usize::from(mend.contains("EVIL"));
+            assert!(!outside_quotes(mend).contains("EVIL"), "{name}: {mend}");
+            assert!(!mend.contains(char::is_control), "{name}: {mend:?}");
+        }
+    }
+    assert!(commands > 20, "only {commands} commands with a name");
+}
+
+#[test]
+fn no_name_writes_a_line_of_its_own_or_orders_the_terminal_about() {
+    let usual = config(CONFIGURATION);
+    for (name, change) in CASES {
+        let mut facts = healthy();
+        change(&mut facts);
+        let facts = with_hostile_names(facts);
+        let verdicts = judge(&usual, &facts);
+        let fine = verdicts.iter().filter(|of| of.fine.is_some()).count();
+        let mends = findings(&verdicts).filter(|of| of.mend.is_some()).count();
+        let expected = fine + findings(&verdicts).count() + mends + 1;
+        let said = said(&usual, &facts);
+        assert_eq!(said.lines().count(), expected, "{name}: {said}");
+        let orders = |c: char| c.is_control() && c != '\n';
+        assert!(!said.contains(orders), "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn a_directory_whose_name_means_more_to_tmpfiles_is_made_without_it() {
+    for name in ["our locks", "%n", "a'b"] {
+        let mut facts = healthy();
+        facts.locks.path = Path::new("/run").join(name);
+        facts.locks.access = Ok(None);
+        let said = said(&config(CONFIGURATION), &facts);
+        assert!(!said.contains("tmpfiles"), "{said}");
+        assert!(said.contains("install -d"), "{said}");
+    }
+}

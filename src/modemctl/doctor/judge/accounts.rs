@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Verdict, shell};
+use super::Verdict;
+use super::shell::quoted;
 use crate::modemctl::doctor::facts::{Access, Account, Facts, Person};
 
 /// Whoever may use the control interface.
@@ -20,7 +21,7 @@ pub(super) fn service(facts: &Facts) -> Verdict {
         Ok(None) => {
             verdict.problem(
                 format!("there is no group {group}, which owns the serial lines"),
-                format!("groupadd --system {group}"),
+                format!("groupadd --system {}", quoted(group)),
             );
             None
         }
@@ -36,7 +37,7 @@ pub(super) fn service(facts: &Facts) -> Verdict {
             if user == "modemd" {
                 "systemd-sysusers".to_owned()
             } else {
-                format!("useradd --system {user}")
+                format!("useradd --system {}", quoted(user))
             },
         ),
         Ok(Some(person)) => {
@@ -50,7 +51,7 @@ pub(super) fn service(facts: &Facts) -> Verdict {
                         "{user} is not in group {group}: modemd opens lines only where whoever \
                          starts it gives it that group"
                     ),
-                    format!("usermod --append --groups {group} {user}"),
+                    join(group, user),
                 );
             }
         }
@@ -71,14 +72,21 @@ pub(super) fn caller(facts: &Facts) -> Verdict {
             if !person.groups.iter().any(|(_, name)| name == CONTROL_GROUP) {
                 verdict.warning(
                     format!("{name} is not in group {CONTROL_GROUP}, and may not control modemd"),
-                    format!(
-                        "sudo usermod --append --groups {CONTROL_GROUP} {name}   # then log in again"
-                    ),
+                    format!("sudo {}   # then log in again", join(CONTROL_GROUP, name)),
                 );
             }
             verdict.else_fine(format!("{name} may control modemd"))
         }
     }
+}
+
+/// The command that makes `user` a member of `group`.
+pub(super) fn join(group: &str, user: &str) -> String {
+    format!(
+        "usermod --append --groups {} {}",
+        quoted(group),
+        quoted(user)
+    )
 }
 
 /// Whose rights modemd has.

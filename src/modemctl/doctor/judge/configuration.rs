@@ -1,7 +1,8 @@
 //! The configuration itself, and the names in it.
 
+use super::shell::quoted;
 use super::units::{SERVICE, property};
-use super::{Verdict, count, shell};
+use super::{Verdict, count};
 use crate::config::Config;
 use crate::modemctl::doctor::facts::Facts;
 use crate::modemctl::lookups;
@@ -12,7 +13,7 @@ pub(super) fn configuration(config: &Config, facts: &Facts) -> Verdict {
     let check = if facts.is_served {
         "modemctl check".to_owned()
     } else {
-        format!("modemctl check {}", shell::quoted(&facts.file))
+        format!("modemctl check {}", quoted(&facts.file))
     };
     let mistakes = config.problems.len();
     if mistakes > 0 {

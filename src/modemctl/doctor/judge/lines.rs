@@ -1,8 +1,9 @@
 //! The lines: whether they are there, and whether modemd may open them.
 
-use super::accounts::rights_of_service;
+use super::Verdict;
+use super::accounts::{join, rights_of_service};
+use super::shell::{is_plain, quoted};
 use super::units::SERVICE;
-use super::{Verdict, shell};
 use crate::modemctl::doctor::facts::{Account, Facts, Line, Node, Tty};
 
 /// The group of a line that a login has left (`vhangup`, login(1)).
@@ -14,25 +15,25 @@ pub(super) fn lines(facts: &Facts) -> Verdict {
     if groups.is_none() && !facts.lines.is_empty() {
         verdict.unknown("whether modemd may open its lines: its user is not known");
     }
+    let by_id: Vec<_> = facts.by_id.iter().map(quoted).collect();
+    let others = format!(
+        "plug it in, or correct `devices` in the configuration; /dev/serial/by-id {}",
+        if by_id.is_empty() {
+            "is empty".to_owned()
+        } else {
+            format!("has {}", by_id.join(", "))
+        }
+    );
     for line in &facts.lines {
         let device = line.device.display();
-        let others = if facts.by_id.is_empty() {
-            "plug it in, or correct `devices` in the configuration; /dev/serial/by-id is empty"
-                .to_owned()
-        } else {
-            format!(
-                "plug it in, or correct `devices` in the configuration; /dev/serial/by-id has {}",
-                facts.by_id.join(", ")
-            )
-        };
         match &line.node {
-            Node::Missing => verdict.problem(format!("{device} is not there"), others),
+            Node::Missing => verdict.problem(format!("{device} is not there"), &*others),
             Node::Broken(target) => verdict.problem(
                 format!(
                     "{device} is a link to {}, which is not there",
                     target.display()
                 ),
-                others,
+                &*others,
             ),
             Node::NoTty => verdict.problem(
                 format!("{device} is not a serial line"),
@@ -68,19 +69,23 @@ pub(super) fn lines(facts: &Facts) -> Verdict {
 /// What makes a line one that modemd may open.
 fn give_to_service(tty: &Tty, facts: &Facts) -> String {
     let Account { user, group, .. } = &facts.service;
-    let real = shell::quoted(&tty.real);
-    let name = tty.real.file_name().unwrap_or_default().to_string_lossy();
+    let real = quoted(&tty.real);
+    let name = tty.real.file_name().unwrap_or_default();
     let trigger = format!("udevadm trigger --action=add {real}");
+    let at_once = format!("chgrp {} {real} && chmod g+rw {real}", quoted(group));
     match &tty.access.group {
-        _ if tty.is_pseudo => format!("chgrp {group} {real} && chmod g+rw {real}"),
+        _ if tty.is_pseudo => at_once,
         Some(of) if of == GROUP_OF_LOGINS => trigger,
         Some(of) if tty.access.gid != 0 && tty.access.mode & 0o60 == 0o60 => {
-            format!("usermod --append --groups {of} {user} && systemctl try-restart {SERVICE}")
+            format!("{} && systemctl try-restart {SERVICE}", join(of, user))
         }
-        _ => format!(
-            "echo 'KERNEL==\"{name}\", GROUP=\"{group}\", MODE=\"0660\"' \
-             > /etc/udev/rules.d/60-modemd-lines.rules && udevadm control --reload && {trigger}"
+        // There may be a rule for another line already.
+        _ if [name, group.as_ref()].into_iter().all(is_plain) => format!(
+            "echo 'KERNEL==\"{}\", GROUP=\"{group}\", MODE=\"0660\"' \
+             >> /etc/udev/rules.d/60-modemd-lines.rules && udevadm control --reload && {trigger}",
+            name.display()
         ),
+        _ => at_once,
     }
 }
 
@@ -102,7 +107,10 @@ pub(super) fn latency(facts: &Facts) -> Verdict {
                         "{device} collects bytes for {latency} ms in a session: somebody undid \
                          what modemd set, or the driver refused it"
                     ),
-                    format!("echo 1 > /sys/bus/usb-serial/devices/{name}/latency_timer"),
+                    format!(
+                        "echo 1 > {}",
+                        quoted(format!("/sys/bus/usb-serial/devices/{name}/latency_timer"))
+                    ),
                 );
             }
             Ok(_) => at_rest.push(format!("{device} ({latency} ms now)")),

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::accounts::rights_of_service;
+use super::Verdict;
+use super::accounts::{join, rights_of_service};
+use super::shell::{is_plain, quoted};
 use super::units::SERVICE;
-use super::{Verdict, shell};
 use crate::modemctl::doctor::facts::{Access, Facts, Lock, LockDirectory};
 
 /// Where files are gone after a reboot.
@@ -33,24 +34,22 @@ pub(super) fn locks(facts: &Facts) -> Verdict {
         Err(why) => verdict.unknown(format!("{directory}: {why}")),
         Ok(None) => verdict.problem(
             format!("the lock directory {directory} is not there: {else_what}"),
-            if is_fleeting(path) {
+            if is_for_tmpfiles(path) {
                 format!("{}{again}", tmpfiles('d', path, "0775", group))
             } else {
-                let path = shell::quoted(path);
+                let (group, path) = (quoted(group), quoted(path));
                 format!("install -d -m 775 -o root -g {group} {path}{again}")
             },
         ),
         Ok(Some(access)) if !access.lets(&groups, 0o3) => {
             let what = format!("{user} may not write the lock directory {directory}: {else_what}");
             let mend = match &access.group {
-                Some(of) if access.gid != 0 && access.mode & 0o30 == 0o30 => {
-                    format!("usermod --append --groups {of} {user}")
-                }
+                Some(of) if access.gid != 0 && access.mode & 0o30 == 0o30 => join(of, user),
                 // As it was before systemd 258, and is in Debian.
                 _ if path == Path::new("/run/lock") => tmpfiles('z', path, "1777", "root"),
-                _ if is_fleeting(path) => tmpfiles('z', path, "0775", group),
+                _ if is_for_tmpfiles(path) => tmpfiles('z', path, "0775", group),
                 _ => {
-                    let path = shell::quoted(path);
+                    let (group, path) = (quoted(group), quoted(path));
                     format!("chgrp {group} {path} && chmod g+rwx {path}")
                 }
             };
@@ -90,19 +89,19 @@ fn stale(verdict: &mut Verdict, lock: &Lock, facts: &Facts) {
             lock.path.display(),
             lock.owner
         ),
-        format!("rm {}", shell::quoted(&lock.path)),
+        format!("rm {}", quoted(&lock.path)),
     );
 }
 
-fn is_fleeting(path: &Path) -> bool {
-    FLEETING.iter().any(|folder| path.starts_with(folder))
+/// Whether a directory is made anew at each boot, and tmpfiles.d(5) takes its name for itself.
+fn is_for_tmpfiles(path: &Path) -> bool {
+    let is_fleeting = FLEETING.iter().any(|folder| path.starts_with(folder));
+    is_fleeting && is_plain(path.as_os_str()) && !path.to_string_lossy().contains('%')
 }
 
 /// What holds at once and after the next boot: a line for tmpfiles.d(5).
 fn tmpfiles(kind: char, path: &Path, mode: &str, group: &str) -> String {
     let file = "/etc/tmpfiles.d/modemd-locks.conf";
-    format!(
-        "echo '{kind} {} {mode} root {group}' > {file} && systemd-tmpfiles --create {file}",
-        path.display()
-    )
+    let line = quoted(format!("{kind} {} {mode} root {group}", path.display()));
+    format!("echo {line} > {file} && systemd-tmpfiles --create {file}")
 }

@@ -1,9 +1,11 @@
 //! Who else wants the lines: programs that have them open, logins, ModemManager and brltty.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::lines::{is_absent, ttys};
-use super::{Severity, Verdict, count, shell};
+use super::shell::quoted;
+use super::{Severity, Verdict, count};
 use crate::modemctl::doctor::facts::{Facts, Process, Tty};
 
 pub(super) fn users(facts: &Facts) -> Verdict {
@@ -56,16 +58,18 @@ pub(super) fn logins(facts: &Facts) -> Verdict {
             verdict.problem(
                 format!("{device} is the system console: modemd does not share it"),
                 format!(
-                    "remove console={name} from the kernel's command line (Debian: \
-                     /etc/default/grub, then update-grub) and reboot"
+                    "remove {} from the kernel's command line (Debian: \
+                     /etc/default/grub, then update-grub) and reboot",
+                    quoted(format!("console={name}"))
                 ),
             );
         } else if let Some(getty) = &tty.getty {
             verdict.problem(
                 format!("{device} is used for logins ({getty}): modemd does not share it"),
                 format!(
-                    "systemctl disable --now {getty} && udevadm trigger --action=add {}",
-                    shell::quoted(&tty.real)
+                    "systemctl disable --now {} && udevadm trigger --action=add {}",
+                    quoted(getty),
+                    quoted(&tty.real)
                 ),
             );
         }
@@ -122,16 +126,18 @@ pub(super) fn braille(facts: &Facts) -> Verdict {
                 continue;
             }
             let path = file.path.display();
-            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
             let mend = if file.path.starts_with("/etc") {
                 format!(
-                    "remove the lines for {} from {path}, and udevadm control --reload",
-                    usb.id()
+                    "remove the lines for {} from {}, and udevadm control --reload",
+                    usb.id(),
+                    quoted(&file.path)
                 )
             } else {
+                let name = file.path.file_name().unwrap_or_default();
                 format!(
-                    "ln -s /dev/null /etc/udev/rules.d/{name} && udevadm control --reload && \
-                     systemctl stop 'brltty*'   # if nobody here reads braille; then plug it in anew"
+                    "ln -s /dev/null {} && udevadm control --reload && \
+                     systemctl stop 'brltty*'   # if nobody here reads braille; then plug it in anew",
+                    quoted(Path::new("/etc/udev/rules.d").join(name))
                 )
             };
             verdict.find(
