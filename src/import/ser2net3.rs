@@ -36,14 +36,18 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
             "BANNER" | "SIGNATURE" | "OPENSTR" | "CLOSESTR" | "CLOSEON" | "TRACEFILE" | "LED"
             | "RS485CONF" => {
                 let name = rest.split(':').next().unwrap_or_default();
-                reading.texts.insert(name.to_owned(), word.to_ascii_lowercase());
+                reading
+                    .texts
+                    .insert(name.to_owned(), word.to_ascii_lowercase());
             }
-            "CONTROLPORT" => found.remark(format!(
-                "{place}: CONTROLPORT {rest}: there is no port for control; modemctl does that on this machine"
-            )),
+            "CONTROLPORT" => {
+                found.remark(format!("{place}: CONTROLPORT {rest}: {}", options::CONTROL))
+            }
             "DEVICE" => {
                 let (name, device) = rest.split_once(':').unwrap_or((rest, ""));
-                reading.devices.insert(name.to_owned(), device.trim().to_owned());
+                reading
+                    .devices
+                    .insert(name.to_owned(), device.trim().to_owned());
             }
             "DEFAULT" => reading.set_default(&place, rest, found),
             "ROTATOR" => reading.rotator(place, rest, services, found),

@@ -85,9 +85,7 @@ impl Reading {
                     self.defaults.remove(&(class, name));
                 }
             }
-            ("admin", _) => found.remark(format!(
-                "{place}: admin: there is no port for it; modemctl does that on this machine"
-            )),
+            ("admin", _) => found.remark(format!("{place}: admin: {}", options::CONTROL)),
             ("include", value) => found.remark(format!(
                 "{place}: include {}: not read by itself: name those files, too",
                 self.text(&value)

@@ -18,7 +18,7 @@ pub(super) fn configuration(config: &Config, facts: &Facts) -> Verdict {
     let mistakes = config.problems.len();
     if mistakes > 0 {
         let what = format!(
-            "{file} has {}; whatever they are in is not served",
+            "{file} has {}; what has a mistake is not served",
             count(mistakes, "mistake")
         );
         verdict.problem(what, check);
