@@ -22,7 +22,7 @@ are.
 
 * **minimal loop**, `min` for short: one thread, one epoll, one buffer, and nothing else: no locks, no log, no
   configuration, no protocol. It is the practical limit of a relay.
-* **modemd**, as systemd runs it: with lock files, log, ledger and descriptor store. `linger = \"0s\"`, because
+* **modemd**, as systemd runs it: with lock files, log, counts, ledger and descriptor store. `linger = \"0s\"`, because
   the others have no half-close to wait for.
 * **modemd, RFC 2217**: the same with `protocol = \"telnet\"`.
 * **ser2net** as most people configure it; **tuned**: `tcp(nodelay)`, `chardelay: false`, buffers of 64 KiB;

@@ -134,6 +134,9 @@ impl Server {
                 let mut command = Command::new(MODEMD);
                 command.arg("--standalone").arg("--config").arg(config);
                 command.env("NOTIFY_SOCKET", systemd.path());
+                let common = server.folder.join("private");
+                fs::create_dir_all(&common).map_err(text)?;
+                command.env("RUNTIME_DIRECTORY", common);
                 commands.push(command);
                 server.systemd = Some(systemd);
             }

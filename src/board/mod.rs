@@ -1,7 +1,6 @@
 //! Who is here and on which line: for `systemctl status`, and for who looks closer or wants something of
 //! a session.
 
-mod mailbox;
 mod standing;
 
 use std::cell::RefCell;
@@ -14,7 +13,6 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 
 use crate::client::Peer;
-pub use mailbox::{Answers, Asked, Mailbox, Request};
 pub use standing::{Look, Stage, Standing};
 
 /// How many sessions the text names; the others are counted.
@@ -176,6 +174,7 @@ impl Drop for Seat<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::{Answers, Request};
     use proptest::prelude::*;
 
     fn peer(port: u16) -> Peer {

@@ -4,10 +4,9 @@ use std::cell::{Cell, Ref, RefCell};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::mailbox::Mailbox;
 use crate::client::Peer;
 use crate::com_port::{Signals, State};
-use crate::relay::Moved;
+use crate::relay::{Mailbox, Moved};
 
 /// How one session stands.
 #[derive(Debug)]

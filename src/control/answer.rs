@@ -12,9 +12,9 @@ use tracing::info;
 use super::Control;
 use super::interface::{DESCRIPTION, Description, Lines, NAME, OfLine, OfSession, Ports, Sessions};
 use super::wire::Wire;
-use crate::board::Request;
 use crate::config::Problem;
 use crate::journal;
+use crate::relay::Request;
 use crate::varlink::{Call, Parameters, Reply, SERVICE, SERVICE_DESCRIPTION};
 
 /// How long a session may take to end: its own limits are shorter.
@@ -50,6 +50,14 @@ fn number(session: &str) -> Result<u64, Reply> {
         .ok_or_else(|| no_such_session(session))
 }
 
+/// Replies to a caller who wants a reply.
+pub(super) async fn tell(reply: &Reply, call: &Call, caller: &mut Wire) -> io::Result<()> {
+    if call.oneway {
+        return Ok(());
+    }
+    caller.say(reply).await
+}
+
 impl Control {
     /// Answers one call, with all the replies that it has.
     pub(super) async fn answer(&self, call: Call, caller: &mut Wire) -> io::Result<()> {
@@ -68,7 +76,9 @@ impl Control {
                 Ok((session, false)) => return self.forward(&call, session, caller).await,
                 Err(reply) => reply,
             },
-            (NAME, "WatchEvents" | "WatchSession") if !call.more => Reply::expected_more(),
+            (NAME, "WatchEvents" | "WatchSession") if !call.more || call.oneway => {
+                Reply::expected_more()
+            }
             (NAME, "WatchEvents") => return self.watch_events(caller).await,
             (NAME, "WatchSession") => match self.of_session(&call) {
                 Ok((session, true)) => return self.watch_session(session, caller).await,
@@ -81,10 +91,7 @@ impl Control {
             (SERVICE, _) => Reply::method_not_found(&call.method),
             (interface, _) => Reply::interface_not_found(interface),
         };
-        if call.oneway {
-            return Ok(());
-        }
-        caller.say(&reply).await
+        tell(&reply, &call, caller).await
     }
 
     /// The methods that are answered at once.

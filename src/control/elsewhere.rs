@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet, spawn_local};
 use tokio::time::timeout;
 
 use super::Control;
+use super::answer::tell;
 use super::interface::{NAME, Session, Sessions};
 use super::wire::Wire;
 use crate::events;
@@ -115,10 +116,15 @@ impl Control {
         let Some(others) = &self.others else {
             return Err(io::ErrorKind::ConnectionAborted.into());
         };
+        // Its end is waited for also for a caller who does not.
+        let asked = Call {
+            oneway: false,
+            ..call.clone()
+        };
         let is_end = call.method.ends_with(".HangUp");
-        let Ok(mut other) = ask(&others.socket_of(session), call).await else {
+        let Ok(mut other) = ask(&others.socket_of(session), &asked).await else {
             // It has ended meanwhile.
-            return caller.say(&gone(session, is_end)).await;
+            return tell(&gone(session, is_end), call, caller).await;
         };
         loop {
             let reply = tokio::select! {
@@ -127,7 +133,7 @@ impl Control {
             };
             // With its session the process ends, and may have no time to say so.
             let reply = reply.unwrap_or_else(|_| gone(session, is_end || call.more));
-            caller.say(&reply).await?;
+            tell(&reply, call, caller).await?;
             if !reply.continues {
                 return Ok(());
             }

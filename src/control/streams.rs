@@ -9,9 +9,10 @@ use super::answer::{error, failed};
 use super::interface::{Overheard, Traffic, Watched, Way};
 use super::wire::Wire;
 use super::{Control, WATCHERS};
-use crate::board::{Request, Stage};
+use crate::board::Stage;
 use crate::events::{self, usec};
 use crate::ledger;
+use crate::relay::Request;
 use crate::tap::{Part, tap};
 use crate::varlink::Reply;
 

@@ -12,11 +12,12 @@ use super::interface::{
     Counts, Errors, Instance, Line, LineCounts, LineState, Port, PortCounts, Protocol, Session,
     SessionState, Signals,
 };
-use crate::board::{Answers, Look, Request, Stage, Standing};
+use crate::board::{Look, Stage, Standing};
 use crate::claim::LockDirectory;
 use crate::com_port::{self, State};
 use crate::config::{self, Busy, LineSettings};
 use crate::events::usec;
+use crate::relay::{Answers, Request};
 use crate::tally::{LineWord, PortWord};
 
 /// How old what is shown of a session may be: a line's signals cost its driver time (with some USB

@@ -1,11 +1,25 @@
 //! `modemctl`: what people type.
 
 mod check;
+mod connection;
 mod doctor;
+mod find;
 mod import;
 mod lookups;
+mod moment;
+mod orders;
 mod paint;
+mod printable;
+#[cfg(test)]
+mod sample;
 mod shares;
+mod status;
+mod survey;
+mod table;
+mod top;
+mod trouble;
+mod units;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,22 +28,80 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use self::orders::Order;
+use self::watch::Form;
 use crate::command_line;
 use crate::config::DEFAULT_PATH;
 use crate::import::Format;
 
 /// Looks after modemd, which shares modems and serial lines with the network.
+///
+/// Without a command it shows the status.
 #[derive(Debug, Parser)]
 #[command(name = "modemctl", version)]
 pub struct CommandLine {
+    /// Where modemd is to be asked
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        default_value = connection::DEFAULT_SOCKET,
+        display_order = 900
+    )]
+    pub socket: PathBuf,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 /// What there is to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show all lines: who is on them, since when, how many bytes went by, the signals
+    Status {
+        /// Print a JSON object with all that modemd tells, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Watch all lines on the full screen, with the speeds as graphs, and hang up or drain from there
+    ///
+    /// Keys: arrows or j and k select a line; h hangs up, d takes the line out of service or puts it
+    /// back, q quits.
+    Top,
+    /// End sessions: hang up their lines and close their connections
+    Hangup {
+        /// A session's number or how it begins, or the line that the session is on
+        #[arg(value_name = "SESSION", required = true)]
+        sessions: Vec<String>,
+    },
+    /// Take lines out of service: sessions on them go on, and nobody else gets them
+    ///
+    /// That lasts until they are resumed, or until the machine is started again.
+    Drain {
+        /// The line, with or without /dev/
+        #[arg(value_name = "LINE", required = true)]
+        lines: Vec<String>,
+    },
+    /// Put lines back into service
+    Resume {
+        /// The line, with or without /dev/
+        #[arg(value_name = "LINE", required = true)]
+        lines: Vec<String>,
+    },
+    /// Show what happens as it happens, or both directions of a session's traffic
+    ///
+    /// `>` goes to the line, `<` to the client. Watching never slows a session down: what could not
+    /// be shown in time is counted instead. It ends when the session ends.
+    Watch {
+        /// A session's number or how it begins, or the line that the session is on
+        session: Option<String>,
+        /// Print a JSON object for each event or part of the traffic, for programs
+        #[arg(long)]
+        json: bool,
+        /// Show the traffic in hexadecimal, as hexdump -C does
+        #[arg(long, requires = "session", conflicts_with = "json")]
+        hex: bool,
+    },
     /// Read the configuration as modemd does, and say what is in it and what is wrong with it
     ///
     /// Says also with which command a change is applied. Exits 0 if nothing is wrong, and 78
@@ -80,7 +152,6 @@ pub enum Command {
         from: Option<Format>,
     },
     /// Write what makes a shell complete the command line of a program
-    #[command(hide = true)]
     Completions {
         /// The shell
         shell: Shell,
@@ -101,7 +172,24 @@ pub enum Program {
 /// Runs `modemctl`: what was asked for goes to stdout, what is wrong to stderr.
 #[must_use]
 pub fn run(line: &CommandLine) -> ExitCode {
-    match &line.command {
+    let socket = &line.socket;
+    let Some(command) = &line.command else {
+        return status::run(socket, false);
+    };
+    match command {
+        Command::Status { json } => status::run(socket, *json),
+        Command::Top => top::run(socket),
+        Command::Hangup { sessions } => orders::run(socket, Order::HangUp, sessions),
+        Command::Drain { lines } => orders::run(socket, Order::Drain, lines),
+        Command::Resume { lines } => orders::run(socket, Order::Resume, lines),
+        Command::Watch { session, json, hex } => {
+            let form = match (json, hex) {
+                (true, _) => Form::Json,
+                (_, true) => Form::Hex,
+                _ => Form::Text,
+            };
+            watch::run(socket, session.as_deref(), form)
+        }
         Command::Check { file } => check::run(file),
         Command::Shares { device, links } => shares::run(device, links),
         Command::Doctor { config, json, root } => doctor::run(config, *json, root),

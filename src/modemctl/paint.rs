@@ -4,16 +4,20 @@ use std::env;
 use std::io::{IsTerminal, stdout};
 
 /// A colour that every terminal has (ECMA-48, SGR).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colour {
+    /// Its own, but stronger.
+    Bold = 1,
     Red = 31,
     Green = 32,
     Yellow = 33,
     Blue = 34,
+    /// What is selected.
+    Reverse = 7,
 }
 
 /// Whether what is written is coloured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Paint {
     is_on: bool,
 }
@@ -39,9 +43,10 @@ impl Paint {
     }
 }
 
-#[cfg(test)]
 impl Paint {
+    /// For what is to stay plain.
     pub(super) const OFF: Self = Self { is_on: false };
+    #[cfg(test)]
     pub(super) const ON: Self = Self { is_on: true };
 }
 

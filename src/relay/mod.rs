@@ -15,6 +15,7 @@ mod direction;
 mod ending;
 mod failure;
 mod interpreter;
+mod mailbox;
 mod memo;
 mod orders;
 mod receipts;
@@ -39,6 +40,7 @@ use direction::{Direction, has_hung_up};
 pub use ending::{End, Limits};
 pub use failure::Failure;
 use interpreter::{Interpreter, Order};
+pub use mailbox::{Answers, Asked, Mailbox, Request};
 pub use memo::Memo;
 use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
@@ -160,14 +162,21 @@ impl<'a> Relay<'a> {
     /// Moves bytes until there is a reason to stop; what was read by then and not taken yet is for
     /// [`Relay::finish`]. Dropping the future stops as well, and loses nothing.
     ///
-    /// `wanted` completes when somebody else waits for a line.
-    pub async fn run(&mut self, line: &mut Line, wanted: impl Future<Output = ()>) -> End {
+    /// `wanted` completes when somebody else waits for a line. What is asked for by `mailbox` is done
+    /// between two turns; whoever wants to look is shown things by `show`.
+    pub async fn run(
+        &mut self,
+        line: &mut Line,
+        wanted: impl Future<Output = ()>,
+        mailbox: &Mailbox,
+        mut show: impl FnMut(&Relay<'_>, &Line),
+    ) -> End {
         let alarm = sleep_until(self.last_byte);
         tokio::pin!(alarm, wanted);
         self.note(line);
         loop {
             let order = self
-                .until_order(line, alarm.as_mut(), wanted.as_mut())
+                .until_order(line, alarm.as_mut(), wanted.as_mut(), mailbox, &mut show)
                 .await;
             if let Err(end) = order.and_then(|order| self.carry_out(order, line)) {
                 return end;
@@ -184,6 +193,8 @@ impl<'a> Relay<'a> {
         line: &Line,
         mut alarm: Pin<&mut Sleep>,
         mut wanted: Pin<&mut impl Future<Output = ()>>,
+        mailbox: &Mailbox,
+        show: &mut impl FnMut(&Relay<'_>, &Line),
     ) -> Result<Order, End> {
         let client = self.client.socket();
         let tty = line.tty();
@@ -225,6 +236,14 @@ impl<'a> Relay<'a> {
                     Some(order) => return Ok(order),
                     None => false,
                 },
+                request = mailbox.next() => {
+                    match request {
+                        Request::Look(_asked) => show(self, line),
+                        Request::HangUp => return Err(End::HungUp),
+                        Request::Listen(tap) => self.taps.push(tap),
+                    }
+                    false
+                }
                 () = &mut wanted, if self.client_closed && !self.wanted => {
                     self.wanted = true;
                     false
@@ -392,11 +411,6 @@ impl<'a> Relay<'a> {
     #[must_use]
     pub fn last_byte(&self) -> Instant {
         self.last_byte
-    }
-
-    /// Somebody listens in from now on.
-    pub fn let_listen(&mut self, tap: Tap) {
-        self.taps.push(tap);
     }
 
     fn overhear(&mut self, way: Way, octets: &[u8]) {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::access::admit;
-use crate::board::{Board, Look, Request, Seat};
+use crate::board::{Board, Look, Seat};
 use crate::client::Client;
 use crate::com_port::{Counts, Uart as _};
 use crate::journal;
@@ -204,30 +204,12 @@ struct Call<'c> {
     kept: Option<Kept>,
 }
 
-impl Call<'_> {
-    /// Counts what has happened until now.
-    fn count(&mut self, tally: &Tally) -> Option<Counts> {
-        let counts = self.line.counts();
-        self.entry.update(self.relay.moved(), counts);
-        tally.note(&self.entry);
-        counts
-    }
-
-    /// Shows how the session stands now.
-    fn show(&mut self, seat: &Seat<'_>, tally: &Tally) {
-        let counts = self.count(tally);
-        let Call { relay, line, .. } = self;
-        seat.show(Look {
-            at: Instant::now(),
-            moved: relay.moved(),
-            lost: relay.lost(),
-            kept: relay.kept(),
-            last_byte: relay.last_byte().into_std(),
-            state: line.state(),
-            signals: line.has_signals().then(|| line.signals()),
-            errors: self.entry.errors(counts),
-        });
-    }
+/// Counts what has happened in a session until now.
+fn count(entry: &mut Entry, relay: &Relay<'_>, line: &Line, tally: &Tally) -> Option<Counts> {
+    let counts = line.counts();
+    entry.update(relay.moved(), counts);
+    tally.note(entry);
+    counts
 }
 
 /// What is left of a session that has ended.
@@ -251,14 +233,14 @@ async fn serve<'a>(
     seat.came(call.record.began);
     process.tally.note(&call.entry);
     let end = Box::pin(until_parted(&mut call, pool, process, &seat)).await;
-    call.count(process.tally);
     let Call {
         relay,
         line,
         mut record,
-        entry,
+        mut entry,
         kept,
     } = *call;
+    count(&mut entry, &relay, &line, process.tally);
     record.moved = relay.moved();
     record.lost = relay.lost();
     let Some(end) = end else {
@@ -288,29 +270,39 @@ async fn until_parted(
     process: &Process<'_>,
     seat: &Seat<'_>,
 ) -> Option<End> {
-    let is_kept = call.kept.is_some();
+    let Call {
+        relay,
+        line,
+        entry,
+        kept,
+        ..
+    } = call;
+    let show = |relay: &Relay<'_>, line: &Line| {
+        let counts = count(entry, relay, line, process.tally);
+        seat.show(Look {
+            at: Instant::now(),
+            moved: relay.moved(),
+            lost: relay.lost(),
+            kept: relay.kept(),
+            last_byte: relay.last_byte().into_std(),
+            state: line.state(),
+            signals: line.has_signals().then(|| line.signals()),
+            errors: entry.errors(counts),
+        });
+    };
     let relayed = async {
-        let end = loop {
-            if let Some(end) = call.relay.end() {
-                break end;
-            }
-            let Call { relay, line, .. } = &mut *call;
-            let request = tokio::select! {
+        let end = if let Some(end) = relay.end() {
+            end
+        } else {
+            tokio::select! {
                 biased;
-                () = process.stopped() => break End::Stopped,
+                () = process.stopped() => End::Stopped,
                 // Nobody keeps this one.
-                () = process.handed_over(), if !is_kept => break End::Stopped,
-                request = seat.mailbox.next() => request,
-                end = relay.run(line, pool.wanted()) => break end,
-            };
-            match request {
-                Request::Look(_asked) => call.show(seat, process.tally),
-                Request::HangUp => break End::HungUp,
-                Request::Listen(tap) => call.relay.let_listen(tap),
+                () = process.handed_over(), if kept.is_none() => End::Stopped,
+                end = relay.run(line, pool.wanted(), &seat.mailbox, show) => end,
             }
         };
         seat.ends();
-        let Call { relay, line, .. } = &mut *call;
         relay.note_end(end, line);
         let _releasing = pool.releasing();
         relay.finish(end, line).await;
@@ -318,7 +310,7 @@ async fn until_parted(
     };
     tokio::select! {
         biased;
-        () = process.handed_over(), if is_kept => None,
+        () = process.handed_over(), if kept.is_some() => None,
         end = relayed => Some(end),
     }
 }

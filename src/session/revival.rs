@@ -246,6 +246,9 @@ impl Revived {
                 let seat = process
                     .board
                     .arrive(guest.session, &port.name, guest.client.peer());
+                if let Some(wait) = guest.wait {
+                    seat.came(since(wait.since));
+                }
                 let guest = if guest.wait.is_none() {
                     welcome(*guest, port, process, &seat).await
                 } else {

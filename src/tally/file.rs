@@ -4,14 +4,22 @@
 //! (2), the key, zeros up to a multiple of eight, and its words, all of them little endian. The key of a
 //! port is its name, that of a line the port's name, a zero and the line's path.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 /// What the file begins with, with its version: another version of modemd begins anew.
 const SIGNATURE: &[u8; 16] = b"modemd tally  1\n";
+
+/// How long is waited for another process that has the file locked. It has for some microseconds; one
+/// that is stopped in the midst of it must not stop all the others, whose event loop this is.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// What a record begins with.
 const HEAD: usize = 8;
@@ -218,27 +226,43 @@ pub(super) struct TallyFile {
 
 impl TallyFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        let this = TallyFile {
-            file,
-            path: path.to_owned(),
-        };
-        this.locked(|| {
-            let mut begin = [0; SIGNATURE.len()];
-            let is_ours = this.file.read_exact_at(&mut begin, 0).is_ok() && begin == *SIGNATURE;
-            if !is_ours {
-                this.file.set_len(0)?;
-                this.file.write_all_at(SIGNATURE, 0)?;
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path)?;
+            let this = TallyFile {
+                file,
+                path: path.to_owned(),
+            };
+            if this.locked(|| this.is_fit())? {
+                return Ok(this);
             }
-            Ok(())
-        })?;
-        Ok(this)
+        }
+    }
+
+    /// Whether this is the file to count in. Another version's is put out of the way: a process of that
+    /// version may still count in it.
+    fn is_fit(&self) -> io::Result<bool> {
+        let is_there = fs::metadata(&self.path).is_ok_and(|of| {
+            let ours = self.file.metadata().map(|of| of.ino());
+            ours.is_ok_and(|ours| ours == of.ino())
+        });
+        if !is_there {
+            return Ok(false);
+        }
+        if self.file.metadata()?.len() == 0 {
+            self.file.write_all_at(SIGNATURE, 0)?;
+        }
+        let mut begin = [0; SIGNATURE.len()];
+        let is_ours = self.file.read_exact_at(&mut begin, 0).is_ok() && begin == *SIGNATURE;
+        if !is_ours {
+            fs::remove_file(&self.path)?;
+        }
+        Ok(is_ours)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -247,7 +271,14 @@ impl TallyFile {
 
     /// Does something that no other process may do meanwhile.
     fn locked<T>(&self, what: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.file.lock()?;
+        let mut patience = PATIENCE;
+        while let Err(error) = self.file.try_lock() {
+            if patience.is_zero() {
+                return Err(error.into());
+            }
+            patience = patience.saturating_sub(PAUSE);
+            sleep(PAUSE);
+        }
         let done = what();
         self.file.unlock()?;
         done

@@ -123,6 +123,19 @@ fn a_file_of_another_kind_is_begun_anew_and_half_a_record_is_written_over() {
 }
 
 #[test]
+fn a_process_that_is_stopped_with_the_file_locked_stops_nobody() {
+    let scratch = Scratch::new("locked");
+    let tally = scratch.tally();
+    tally.add("modem", PortWord::Busy, 1);
+    let stopped = fs::File::open(&scratch.0).unwrap();
+    stopped.lock().unwrap();
+    tally.add("modem", PortWord::Busy, 1);
+    drop(stopped);
+    tally.add("modem", PortWord::Busy, 1);
+    assert_eq!(record(&tally).of_port(PortWord::Busy), 2);
+}
+
+#[test]
 fn without_a_file_nothing_is_counted_but_the_errors_of_a_session_are() {
     let tally = Tally::default();
     tally.add("modem", PortWord::Busy, 1);
