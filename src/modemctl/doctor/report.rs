@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::judge::{Finding, Severity, Verdict};
 use crate::modemctl::paint::{Colour, Paint};
+use crate::modemctl::printable::printable;
 
 /// For people: a line for each topic that is as it should be, and for each finding, with the way out
 /// below it.
@@ -43,19 +44,6 @@ pub(super) fn for_people(
 
 fn line(out: &mut impl Write, word: &str, about: &str, what: &str) -> io::Result<()> {
     writeln!(out, "{word}  {about}: {}", printable(what))
-}
-
-/// On one line, and without orders to the terminal: names are chosen by others.
-fn printable(text: &str) -> String {
-    let mut printable = String::new();
-    for c in text.chars() {
-        if c.is_control() {
-            printable.extend(c.escape_default());
-        } else {
-            printable.push(c);
-        }
-    }
-    printable
 }
 
 fn summary(verdicts: &[Verdict]) -> String {

@@ -374,7 +374,7 @@ const CASES: [(&str, Change); 35] = [
 ];
 
 /// Configurations that have something wrong, or something that is to be looked at, by name.
-const CONFIGURATIONS: [(&str, &str); 4] = [
+const CONFIGURATIONS: [(&str, &str); 5] = [
     (
         "mistakes",
         "[ports.modem]\ndevices = []\nallo = [\"localhost\"]\n",
@@ -383,6 +383,10 @@ const CONFIGURATIONS: [(&str, &str); 4] = [
     (
         "nobody-is-let-in",
         "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n",
+    ),
+    (
+        "unix-socket",
+        "[ports.modem]\nlisten = [\"/run/modem.sock\"]\ndevices = [\"/dev/ttyS1\"]\n",
     ),
     (
         "names",

@@ -3,7 +3,7 @@
 use super::shell::quoted;
 use super::units::{SERVICE, property};
 use super::{Verdict, count};
-use crate::config::Config;
+use crate::config::{Config, Port};
 use crate::modemctl::doctor::facts::Facts;
 use crate::modemctl::lookups;
 
@@ -29,7 +29,8 @@ pub(super) fn configuration(config: &Config, facts: &Facts) -> Verdict {
             "write a [ports.modem] with its `devices`: man modemd.toml",
         );
     }
-    for port in config.ports.iter().filter(|p| p.allow.hosts().is_empty()) {
+    let is_closed = |port: &&Port| port.allow.hosts().is_empty() && !port.is_local();
+    for port in config.ports.iter().filter(is_closed) {
         let what = format!("port {} lets nobody in: `allow` is not given", port.name);
         verdict.warning(
             what,

@@ -4,18 +4,20 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
+use crate::modemctl::printable::printable;
+
 /// Whether a shell takes each character for itself.
 pub(super) fn is_plain(text: &OsStr) -> bool {
     let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-+:@=,%".contains(b);
     !text.is_empty() && text.as_bytes().iter().all(is_plain)
 }
 
-/// A word of a command, on one line.
+/// A word of a command, as [`printable`] leaves it.
 pub(super) fn quoted(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref();
     match word.to_str() {
         Some(text) if is_plain(word) => text.to_owned(),
-        Some(text) if !text.contains(char::is_control) => {
+        Some(text) if printable(text) == text => {
             format!("'{}'", text.replace('\'', "'\\''"))
         }
         // dash does not know $'...', and must not see an end in it.
@@ -64,7 +66,13 @@ mod tests {
         ] {
             assert_eq!(read_by("sh", word.as_bytes()), word.as_bytes());
         }
-        for word in [&b"a\nb"[..], b"\x1b[31m'\\", b"';id;'\n", b"\xff;id"] {
+        for word in [
+            &b"a\nb"[..],
+            b"\x1b[31m'\\",
+            b"';id;'\n",
+            b"\xff;id",
+            "\u{202e}\u{3042}".as_bytes(),
+        ] {
             assert_eq!(read_by("bash", word), word);
         }
     }
@@ -86,7 +94,7 @@ mod tests {
         #[test]
         fn a_word_is_on_one_line_and_ends_where_it_says(word in any::<Vec<u8>>()) {
             let quoted = quoted(OsStr::from_bytes(&word));
-            prop_assert!(!quoted.contains(char::is_control));
+            prop_assert_eq!(printable(&quoted), quoted.as_str());
             if let Some(inner) = quoted.strip_prefix("$'").and_then(|of| of.strip_suffix('\'')) {
                 prop_assert!(!inner.contains('\''));
             } else if let Some(inner) = quoted.strip_prefix('\'').and_then(|of| of.strip_suffix('\'')) {
