@@ -41,7 +41,7 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
                     .insert(name.to_owned(), word.to_ascii_lowercase());
             }
             "CONTROLPORT" => {
-                found.remark(format!("{place}: CONTROLPORT {rest}: {}", options::CONTROL))
+                found.remark(format!("{place}: CONTROLPORT {rest}: {}", options::CONTROL));
             }
             "DEVICE" => {
                 let (name, device) = rest.split_once(':').unwrap_or((rest, ""));
