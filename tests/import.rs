@@ -91,6 +91,24 @@ fn every_case_comes_out_as_expected_and_is_free_of_mistakes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whether a line of what is printed is one that import itself writes: a comment, or a setting of a port.
+fn is_ours(line: &str) -> bool {
+    let keys = [
+        "listen",
+        "devices",
+        "line",
+        "allow",
+        "protocol",
+        "client_settings",
+        "idle_timeout",
+    ];
+    let key = line.split_once(" = ").map(|(key, _)| key.trim_end());
+    line.is_empty()
+        || line.starts_with('#')
+        || line.starts_with("[ports.")
+        || key.is_some_and(|key| keys.contains(&key))
+}
+
 /// What `import` promises of whatever it is given.
 fn check(files: &[Input], from: Option<Format>) -> Result<(), TestCaseError> {
     let services = Services::parse("modem 2006/tcp\n");
@@ -110,7 +128,16 @@ fn check(files: &[Input], from: Option<Format>) -> Result<(), TestCaseError> {
             imported.toml
         );
     }
+    for line in imported.toml.split('\n') {
+        prop_assert!(
+            is_ours(line) && !line.contains(char::is_control),
+            "{line:?}"
+        );
+    }
+    let headers = imported.toml.lines().filter(|of| of.starts_with("[ports."));
+    prop_assert_eq!(headers.count(), config.ports.len());
     for trouble in &imported.troubles {
+        prop_assert!(!trouble.to_string().contains(char::is_control));
         prop_assert_eq!(trouble.to_string().lines().count(), 1);
     }
     Ok(())
@@ -249,6 +276,65 @@ fn nobody_is_let_in_whom_the_old_file_does_not_name() {
     assert!(!machine.ports[0].allow.hosts().contains(&Host::Any));
     let wrapped = "modem stream tcp nowait root /usr/sbin/tcpd /usr/sbin/modemd /dev/ttyS1\n";
     assert_eq!(import_one("inetd.conf", wrapped).ports[0].allow.hosts(), []);
+}
+
+/// A text that is a comment in the outcome, a name, a device or a host there, and would be more.
+#[test]
+fn no_line_of_an_old_file_becomes_more_than_a_comment_or_a_value() {
+    let piece = "x\"]\u{85}\r[ports.evil]\r\tallow=[\"any\"]\\\"\u{1b}[2J";
+    let escaped = "\"x\\\"]\\n[ports.evil]\\nallow=[\\\"any\\\"]\\n#\"";
+    for (format, text) in [
+        (
+            Format::Masqdialer,
+            format!("5800 /dev/{piece} 9600,8,N,1 {piece},a.org\n"),
+        ),
+        (
+            Format::Masqdialer,
+            format!("{piece} /dev/ttyS1 {piece} a.org\n{piece}\n"),
+        ),
+        (
+            Format::Inetd,
+            format!(
+                "2006 stream tcp nowait {piece} /bin/modemd modemd --line '{piece}' '/dev/{piece}'\n"
+            ),
+        ),
+        (
+            Format::Inetd,
+            format!(
+                "{piece} stream tcp nowait root /bin/cu cu -l '{piece}' -s '{piece}' '{piece}'\n"
+            ),
+        ),
+        (
+            Format::Xinetd,
+            format!(
+                "service {piece}\n{{\nport = 2006\nserver = /bin/modemd\nserver_args = /dev/{piece}\nonly_from = {piece}\ncps = {piece}\n}}\n"
+            ),
+        ),
+        (
+            Format::Ser2net3,
+            format!(
+                "DEVICE:{piece}:/dev/{piece}\nDEFAULT:{piece}:{piece}\n2000:raw:0:{piece}:9600 {piece} remaddr={piece}\n"
+            ),
+        ),
+        (
+            Format::Ser2net,
+            format!(
+                "define: &a {escaped}\nconnection:\n  name: {escaped}\n  accepter: tcp,2000\n  connector: \"serialdev,/dev/*(a),9600n81,*(a)\"\n  options:\n    {escaped}: {escaped}\n    remaddr: {escaped}\n"
+            ),
+        ),
+        (
+            Format::Ser2net,
+            format!(
+                "connection:\n  accepter: {escaped}\n  connector: {escaped}\n{escaped}: {escaped}\n"
+            ),
+        ),
+    ] {
+        let file = |name: &str| Input {
+            name: name.to_owned(),
+            bytes: text.clone().into_bytes(),
+        };
+        check(&[file(piece), file("x\n[ports.evil]\n")], Some(format)).unwrap();
+    }
 }
 
 #[test]

@@ -86,6 +86,13 @@ pub struct Port {
 }
 
 impl Port {
+    /// Whether it listens at unix sockets alone, which have an owner and a mode in place of `allow`.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let is_path = |at: &Endpoint| matches!(at, Endpoint::Path(_));
+        !self.listen.is_empty() && self.listen.iter().all(is_path)
+    }
+
     /// A port of this name with every other setting at its default: no devices, nobody allowed.
     #[must_use]
     pub fn new(name: &str) -> Self {

@@ -3,6 +3,10 @@
 use super::draft::{Access, Draft};
 use super::serial::truth;
 
+/// What there is in place of ser2net's port for control.
+pub(super) const CONTROL: &str = "there is no port for control; on this machine modemctl shows the sessions (status), \
+                                  ends them (hangup) and shows what goes through them (watch)";
+
 /// What became of the modem's lines in a port; said once for all ports.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Control {
@@ -39,6 +43,13 @@ pub(super) fn take(draft: &mut Draft, control: &mut Control, name: &str, value: 
         },
     }
     true
+}
+
+/// Takes an option, or says that there is none like it.
+pub(super) fn take_or_tell(draft: &mut Draft, control: &mut Control, name: &str, value: &str) {
+    if !take(draft, control, name, value) {
+        draft.remark_on(name, "modemd has nothing like it");
+    }
 }
 
 fn is_known(name: &str) -> bool {

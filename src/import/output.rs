@@ -188,7 +188,7 @@ fn compose(files: &[&str], found: &Findings, names: &[String]) -> String {
     }
     if found.ports.is_empty() {
         text.push_str("#\n");
-        comment(&mut text, "There is no serial line in it.");
+        comment(&mut text, "No serial line was found.");
     }
     for (draft, name) in found.ports.iter().zip(names) {
         text.push('\n');

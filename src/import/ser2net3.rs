@@ -36,14 +36,18 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
             "BANNER" | "SIGNATURE" | "OPENSTR" | "CLOSESTR" | "CLOSEON" | "TRACEFILE" | "LED"
             | "RS485CONF" => {
                 let name = rest.split(':').next().unwrap_or_default();
-                reading.texts.insert(name.to_owned(), word.to_ascii_lowercase());
+                reading
+                    .texts
+                    .insert(name.to_owned(), word.to_ascii_lowercase());
             }
-            "CONTROLPORT" => found.remark(format!(
-                "{place}: CONTROLPORT {rest}: there is no port for control; modemctl does that on this machine"
-            )),
+            "CONTROLPORT" => {
+                found.remark(format!("{place}: CONTROLPORT {rest}: {}", options::CONTROL));
+            }
             "DEVICE" => {
                 let (name, device) = rest.split_once(':').unwrap_or((rest, ""));
-                reading.devices.insert(name.to_owned(), device.trim().to_owned());
+                reading
+                    .devices
+                    .insert(name.to_owned(), device.trim().to_owned());
             }
             "DEFAULT" => reading.set_default(&place, rest, found),
             "ROTATOR" => reading.rotator(place, rest, services, found),
@@ -143,8 +147,8 @@ impl Reading {
         for (name, value) in all {
             if name.eq_ignore_ascii_case("remctl") {
                 may_set = truth(&value).unwrap_or(true);
-            } else if !options::take(draft, &mut control, &name, &value) {
-                draft.remark_on(&name, "modemd has nothing like it");
+            } else {
+                options::take_or_tell(draft, &mut control, &name, &value);
             }
         }
         if !may_set {

@@ -5,9 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::lookups;
-use crate::config::{
-    AllowList, Busy, Config, DEFAULT_PATH, Instance, Port, Protocol, display_duration,
-};
+use crate::config::{Busy, Config, DEFAULT_PATH, Instance, Port, Protocol, display_duration};
 use crate::exit_code;
 use crate::generator::Outlook;
 
@@ -115,7 +113,7 @@ fn describe(port: &Port) -> String {
         devices.join(", "),
         port.line,
         protocol(port),
-        who(&port.allow),
+        who(port),
     )
 }
 
@@ -132,9 +130,11 @@ fn protocol(port: &Port) -> String {
     }
 }
 
-fn who(allow: &AllowList) -> String {
-    let hosts: Vec<_> = allow.hosts().iter().map(ToString::to_string).collect();
-    if hosts.is_empty() {
+fn who(port: &Port) -> String {
+    let hosts: Vec<_> = port.allow.hosts().iter().map(ToString::to_string).collect();
+    if port.is_local() {
+        "whoever may open its unix socket".to_owned()
+    } else if hosts.is_empty() {
         "nobody: `allow` is not given".to_owned()
     } else {
         hosts.join(", ")

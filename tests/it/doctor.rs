@@ -225,7 +225,7 @@ fn what_is_wrong_with_a_line_is_found() {
 problem  locks: /run/lock/LCK..ttyUSB0 is a stale lock of pid 4711, which is gone; modemd may not remove it, for it belongs to uid 0
              rm /run/lock/LCK..ttyUSB0
 problem  lines: modemd may not open {ADAPTER}: it belongs to group dialout, with mode 0600
-             echo 'KERNEL==\"ttyUSB0\", GROUP=\"dialout\", MODE=\"0660\"' > /etc/udev/rules.d/60-modemd-lines.rules && udevadm control --reload && udevadm trigger --action=add /dev/ttyUSB0
+             echo 'KERNEL==\"ttyUSB0\", GROUP=\"dialout\", MODE=\"0660\"' >> /etc/udev/rules.d/60-modemd-lines.rules && udevadm control --reload && udevadm trigger --action=add /dev/ttyUSB0
 warning  in use: {ADAPTER} is in use by pid 812 (minicom): clients do not get it before that ends
              kill 812
 problem  logins: {ADAPTER} is the system console: modemd does not share it

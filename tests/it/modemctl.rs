@@ -75,6 +75,20 @@ fn the_file_that_is_shipped_has_no_mistakes() {
 }
 
 #[test]
+fn check_does_not_say_that_nobody_gets_in_at_a_unix_socket() {
+    let scratch = Scratch::new();
+    let file = scratch.file(
+        "modemd.toml",
+        "[ports.modem]\nlisten = [\"/run/modem.sock\"]\ndevices = [\"/dev/ttyS1\"]\n",
+    );
+    let said = text(&check(&file).stdout);
+    assert!(
+        said.contains("lets in:  whoever may open its unix socket"),
+        "{said}"
+    );
+}
+
+#[test]
 fn check_does_not_mind_that_nobody_reads_to_the_end() {
     let scratch = Scratch::new();
     let file = scratch.file("modemd.toml", "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n");

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::judge::{Finding, Severity, Verdict};
 use crate::modemctl::paint::{Colour, Paint};
+use crate::modemctl::printable::printable;
 
 /// For people: a line for each topic that is as it should be, and for each finding, with the way out
 /// below it.
@@ -34,7 +35,7 @@ pub(super) fn for_people(
                 &finding.what,
             )?;
             if let Some(mend) = &finding.mend {
-                writeln!(out, "             {mend}")?;
+                writeln!(out, "             {}", printable(mend))?;
             }
         }
     }
@@ -42,7 +43,7 @@ pub(super) fn for_people(
 }
 
 fn line(out: &mut impl Write, word: &str, about: &str, what: &str) -> io::Result<()> {
-    writeln!(out, "{word}  {about}: {what}")
+    writeln!(out, "{word}  {about}: {}", printable(what))
 }
 
 fn summary(verdicts: &[Verdict]) -> String {

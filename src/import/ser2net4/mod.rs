@@ -1,11 +1,9 @@
 //! `ser2net.yaml`, of ser2net from version 4 on.
-//!
-//! Its top level repeats the key `connection`, and its names are YAML's anchors, so that it is read event
-//! by event.
+
+mod gensio;
+mod yaml;
 
 use std::collections::BTreeMap;
-
-use granit_parser::{Event, Options, Parser};
 
 use super::draft::{Draft, Findings};
 use super::options::{self, Control};
@@ -13,35 +11,11 @@ use super::ser2net3::{pool, say};
 use super::serial::{Serial, truth};
 use super::{Place, Source, address};
 use crate::config::{Protocol, Services};
+use gensio::layer;
+use yaml::{Entry, Node, parse};
 
 /// Longer than any text of use.
 const LONGEST: usize = 4096;
-
-/// A piece of YAML.
-#[derive(Debug, Clone)]
-enum Node {
-    Text(String),
-    Alias(String),
-    List(Vec<Node>),
-    Map(Vec<Entry>),
-}
-
-/// A key and its value.
-#[derive(Debug, Clone)]
-struct Entry {
-    key: String,
-    /// Of the key, from 1 on.
-    line: usize,
-    /// What the value is called.
-    anchor: Option<String>,
-    value: Node,
-}
-
-/// What is being read: a list, or a map with its key of which the value is still to come.
-enum Open {
-    List(Vec<Node>),
-    Map(Vec<Entry>, Option<(String, usize)>),
-}
 
 pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Findings) {
     let mut entries = Vec::new();
@@ -55,86 +29,6 @@ pub(super) fn read(source: &Source<'_>, services: &Services, found: &mut Finding
             source.place(line),
             format!("this is not YAML as ser2net has it: {why}; what stands before is used"),
         );
-    }
-}
-
-/// The top level of a file, as far as it could be read.
-fn parse(text: &str, top: &mut Vec<Entry>) -> Result<(), (usize, String)> {
-    let mut options = Options::default();
-    options.emit_anchor_events = true;
-    options.emit_unresolved_aliases = true;
-    let mut open: Vec<(Option<String>, Open)> = Vec::new();
-    let mut has_begun = false;
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| (error.marker().line(), error.info()))?;
-        let line = span.start.line();
-        if let Event::Anchor(_, name) = event {
-            name_last(&mut open, top, has_begun, name.into_owned());
-            continue;
-        }
-        has_begun = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
-        let (anchor, node) = match event {
-            Event::Scalar(value, ..) => (None, Node::Text(value.into_owned())),
-            Event::Alias(_) => {
-                let name = span.slice(text).unwrap_or_default();
-                (None, Node::Alias(name.trim_start_matches('*').to_owned()))
-            }
-            Event::UnresolvedAlias(name) => (None, Node::Alias(name.into_owned())),
-            Event::SequenceStart(..) => {
-                open.push((None, Open::List(Vec::new())));
-                continue;
-            }
-            Event::MappingStart(..) => {
-                open.push((None, Open::Map(Vec::new(), None)));
-                continue;
-            }
-            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some((anchor, Open::List(nodes))) => (anchor, Node::List(nodes)),
-                Some((anchor, Open::Map(entries, _))) => (anchor, Node::Map(entries)),
-                None => continue,
-            },
-            _ => continue,
-        };
-        let is_top = open.len() == 1;
-        match open.last_mut() {
-            Some((_, Open::List(nodes))) => nodes.push(node),
-            Some((_, Open::Map(entries, key))) => match (key.take(), node) {
-                (Some((key, line)), value) => {
-                    let entry = Entry {
-                        key,
-                        line,
-                        anchor,
-                        value,
-                    };
-                    if is_top { &mut *top } else { entries }.push(entry);
-                }
-                (None, Node::Text(text)) => *key = Some((text, line)),
-                (None, _) => return Err((line, "a key is no text".to_owned())),
-            },
-            None if matches!(node, Node::Map(_)) => {}
-            None => return Err((line, "there is no `connection:`".to_owned())),
-        }
-    }
-    Ok(())
-}
-
-/// Gives its name to what was read last: the list or map that has begun, or the value of a key.
-fn name_last(
-    open: &mut [(Option<String>, Open)],
-    top: &mut [Entry],
-    has_begun: bool,
-    name: String,
-) {
-    let is_top = open.len() == 1;
-    match open.last_mut() {
-        Some((anchor, _)) if has_begun => *anchor = Some(name),
-        Some((_, Open::Map(entries, None))) => {
-            let entries = if is_top { top } else { entries };
-            if let Some(entry) = entries.last_mut() {
-                entry.anchor = Some(name);
-            }
-        }
-        _ => {}
     }
 }
 
@@ -191,9 +85,7 @@ impl Reading {
                     self.defaults.remove(&(class, name));
                 }
             }
-            ("admin", _) => found.remark(format!(
-                "{place}: admin: there is no port for it; modemctl does that on this machine"
-            )),
+            ("admin", _) => found.remark(format!("{place}: admin: {}", options::CONTROL)),
             ("include", value) => found.remark(format!(
                 "{place}: include {}: not read by itself: name those files, too",
                 self.text(&value)
@@ -291,16 +183,12 @@ impl Reading {
                     for Entry { key, value, .. } in entries {
                         // The value of a `led` is an alias of no text.
                         let value = self.text(value);
-                        if !options::take(&mut draft, &mut control, key, &value) {
-                            draft.remark_on(key, "modemd has nothing like it");
-                        }
+                        options::take_or_tell(&mut draft, &mut control, key, &value);
                     }
                 }
                 (key, value) => {
                     let value = self.text(value);
-                    if !options::take(&mut draft, &mut control, key, &value) {
-                        draft.remark_on(key, "modemd has nothing like it");
-                    }
+                    options::take_or_tell(&mut draft, &mut control, key, &value);
                 }
             }
         }
@@ -434,9 +322,7 @@ impl Reading {
                 ("options", Node::Map(entries)) => {
                     for Entry { key, value, .. } in entries {
                         let value = self.text(value);
-                        if !options::take(&mut draft, &mut Control::default(), key, &value) {
-                            draft.remark_on(key, "modemd has nothing like it");
-                        }
+                        options::take_or_tell(&mut draft, &mut Control::default(), key, &value);
                     }
                 }
                 _ => {}
@@ -469,34 +355,4 @@ fn is_setting(name: &str) -> bool {
         "rts",
     ];
     names.contains(&name) || Serial::default().default_for(name, "1")
-}
-
-/// The first of several gensios: name, options in parentheses, and what follows the comma.
-fn layer(text: &str) -> (&str, Vec<&str>, &str) {
-    let end = text.find([',', '(']).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    let (arguments, rest) = match rest.strip_prefix('(') {
-        Some(inner) => {
-            let mut depth = 1;
-            let close = inner.find(|c| {
-                depth += match c {
-                    '(' => 1,
-                    ')' => -1,
-                    _ => 0,
-                };
-                depth == 0
-            });
-            match close {
-                Some(at) => (&inner[..at], &inner[at + 1..]),
-                None => (inner, ""),
-            }
-        }
-        None => ("", rest),
-    };
-    let split = arguments.split(|c: char| c == ',' || c.is_whitespace());
-    (
-        name.trim(),
-        split.filter(|argument| !argument.is_empty()).collect(),
-        rest.trim_start().trim_start_matches(',').trim(),
-    )
 }
