@@ -7,6 +7,9 @@ use super::survey::{Entry, Survey};
 use super::trouble::Trouble;
 use crate::control::interface::Session;
 
+/// The fewest digits of a session's number that are taken for it: a slip of the finger hangs up on nobody.
+const FEWEST: usize = 4;
+
 /// How many are named where one is not found.
 const NAMED: usize = 8;
 
@@ -45,7 +48,7 @@ pub(super) fn session<'a>(survey: &'a Survey, word: &str) -> Result<&'a Session,
             .ok_or_else(|| Trouble::not_found(format!("{name}: nobody is on it")));
     }
     let number = word.to_ascii_lowercase();
-    let with_it = |of: &&Session| of.session.starts_with(&number);
+    let with_it = |of: &&Session| number.len() >= FEWEST && of.session.starts_with(&number);
     let sessions: Vec<_> = survey.sessions.iter().filter(with_it).collect();
     let described = |of: &[&Session]| of.iter().map(|of| describe(of)).collect();
     match sessions.as_slice() {
@@ -92,5 +95,38 @@ fn there_are(names: Vec<String>, of: &str) -> String {
         format!("there are {first} and {more} more (modemctl status)")
     } else {
         format!("there are {first}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modemctl::sample;
+
+    #[test]
+    fn a_session_is_found_by_its_line_and_by_enough_of_its_number() {
+        let lines =
+            ["/dev/ttyS1", "/dev/ttyS2", "/dev/ttyS3"].map(|path| sample::line(path, "modem"));
+        let on = |number: &str, line: &str| sample::session(number, "10.0.0.1:1", line, 1);
+        let sessions = vec![
+            on("aaaa000000000001", "/dev/ttyS1"),
+            on("aaaab00000000002", "/dev/ttyS2"),
+        ];
+        let survey = sample::machine(lines.to_vec(), sessions);
+        let found = |word: &str| {
+            let found = session(&survey, word).ok();
+            found.map(|of| of.session.as_str())
+        };
+        for word in ["ttyS1", "/dev/ttyS1", "aaaa0", "AAAA000000000001"] {
+            assert_eq!(found(word), Some("aaaa000000000001"), "{word}");
+        }
+        assert_eq!(found("aaaab"), Some("aaaab00000000002"));
+        // Nobody is on it; there is none; it could be both; it is too short, also if there is but one.
+        for word in ["ttyS3", "bbbb", "aaaa", "", "aaa"] {
+            assert_eq!(found(word), None, "{word}");
+        }
+        let alone = sample::machine(lines.to_vec(), vec![on("aaaa000000000001", "/dev/ttyS1")]);
+        assert!(session(&alone, "").is_err() && session(&alone, "aaa").is_err());
+        assert!(session(&alone, "aaaa").is_ok());
     }
 }

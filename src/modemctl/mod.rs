@@ -71,7 +71,7 @@ pub enum Command {
     Top,
     /// End sessions: hang up their lines and close their connections
     Hangup {
-        /// A session's number or how it begins, or the line that the session is on
+        /// A session's number or its first four digits or more, or the line that the session is on
         #[arg(value_name = "SESSION", required = true)]
         sessions: Vec<String>,
     },
@@ -94,7 +94,7 @@ pub enum Command {
     /// `>` goes to the line, `<` to the client. Watching never slows a session down: what could not
     /// be shown in time is counted instead. It ends when the session ends.
     Watch {
-        /// A session's number or how it begins, or the line that the session is on
+        /// A session's number or its first four digits or more, or the line that the session is on
         session: Option<String>,
         /// Print a JSON object for each event or part of the traffic, for programs
         #[arg(long)]

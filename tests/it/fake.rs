@@ -148,7 +148,7 @@ pub(crate) fn run(socket: &Path, arguments: &[&str]) -> Done {
 }
 
 pub(crate) const FIRST: &str = "16275e76514d4ea0";
-pub(crate) const SECOND: &str = "16f159d65dd7491a";
+pub(crate) const SECOND: &str = "162759d65dd7491a";
 
 fn line(path: &str) -> Line {
     Line {

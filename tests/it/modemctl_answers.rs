@@ -26,7 +26,7 @@ LINE        PORT   STATE           CLIENT             SINCE     TO LINE  TO CLIE
 1 of 3 lines in use, 1 out of service, 1 client waits; modemd 0.1.0
 
 PORT   PLACE  CLIENT             SINCE     SESSION
-modem  1      192.168.2.9:40001  1h 13min  16f159d65dd7491a
+modem  1      192.168.2.9:40001  1h 13min  162759d65dd7491a
 ";
     for arguments in [&["status"][..], &[]] {
         let done = fake.run(arguments);
@@ -123,7 +123,7 @@ fn who_may_not_ask_is_told_how_to_be_allowed_to() {
 #[test]
 fn a_session_is_hung_up_by_its_number_its_beginning_or_its_line() {
     let fake = Fake::new(machine);
-    for word in [FIRST, "162", "162", "/dev/ttyX1", "ttyX1"] {
+    for word in [FIRST, "16275e", "16275E", "/dev/ttyX1", "ttyX1"] {
         let done = fake.run(&["hangup", word]);
         assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
         assert_eq!(done.out, "/dev/ttyX1: hung up on 192.168.2.7:50112\n");
@@ -140,9 +140,9 @@ fn who_is_not_found_is_answered_with_who_is_there() {
         "{FIRST} (192.168.2.7:50112 on /dev/ttyX1), {SECOND} (192.168.2.9:40001 at port modem)"
     );
     says(
-        &fake.run(&["hangup", "16"]),
+        &fake.run(&["hangup", "1627"]),
         1,
-        &["16: that could be several sessions", &both],
+        &["1627: that could be several sessions", &both],
     );
     says(
         &fake.run(&["hangup", "7"]),
@@ -186,7 +186,7 @@ fn who_is_not_found_is_answered_with_who_is_there() {
         }
         answer => answer,
     };
-    let done = Fake::new(over).run(&["hangup", "162"]);
+    let done = Fake::new(over).run(&["hangup", "16275e"]);
     says(
         &done,
         1,

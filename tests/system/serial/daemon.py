@@ -1,7 +1,10 @@
 """modemd, started by a test with a configuration of its own."""
 
 import glob
+import json
+import os
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -28,7 +31,11 @@ class Modemd:
                 settings += '\nlinger = "300ms"'
             text += f'[ports.{name}]\nlisten = ["127.0.0.1:{self.ports[name]}"]\nallow = ["localhost"]\n{settings}\n'
         write_file("/run/modemd-test.toml", text)
-        command = [MODEMD, "--standalone", "--config", "/run/modemd-test.toml"]
+        self.run_dir = f"/run/modemd-of-{who}"
+        if not os.path.isdir(self.run_dir):
+            os.mkdir(self.run_dir)
+            shutil.chown(self.run_dir, USER if who == "dialout" else "root")
+        command = [MODEMD, "--standalone", "--config", "/run/modemd-test.toml", "--run-dir", self.run_dir]
         if who == "dialout":
             command = ["setpriv", f"--reuid={USER}", "--regid=dialout", "--clear-groups", *command]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -83,6 +90,16 @@ class Modemd:
         client = ComPort(self.ports[port])
         self.expect(f"{port}: .* is on ")
         return client
+
+    def modemctl(self, *words):
+        """What modemctl prints of this modemd."""
+        command = ["/usr/bin/modemctl", "--socket", f"{self.run_dir}/io.modemd", *words]
+        return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+
+    def shown(self):
+        """The only session, as modemctl has it."""
+        (session,) = json.loads(self.modemctl("status", "--json"))["sessions"]
+        return session
 
     def left(self, port, limit=PATIENCE):
         return self.expect(f"{port}: .* left ", limit)
