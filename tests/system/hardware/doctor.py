@@ -18,7 +18,9 @@ def doctor(status):
 
 
 def assert_mends(about, words):
-    [finding] = doctor(1)
+    findings = doctor(1)
+    assert len(findings) == 1, findings
+    [finding] = findings
     assert finding["about"] == about and words in finding["what"], finding
     print(f"    {finding['what']}\n        {finding['mend']}")
     sh(finding["mend"])

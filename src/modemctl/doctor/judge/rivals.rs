@@ -45,7 +45,8 @@ fn is_expected(process: &Process, tty: &Tty, facts: &Facts) -> bool {
     // systemd keeps the lines of a modemd that is being replaced.
     process.program == "modemd"
         || process.pid == 1
-        || tty.getty.is_some() && ["agetty", "login"].contains(&process.program.as_str())
+        // It may be what becomes the getty, the getty, or the shell of who has logged in.
+        || tty.getty.is_some()
         || facts.modem_manager == Some(process.pid) && !is_ignored(tty)
 }
 

@@ -320,7 +320,7 @@ const CASES: [(&str, Change); 35] = [
     ("logins", |f| {
         f.tty(S1).is_console = true;
         f.tty(ADAPTER).getty = Some("serial-getty@ttyUSB0.service".to_owned());
-        f.tty(ADAPTER).users = Ok(vec![process(600, "agetty")]);
+        f.tty(ADAPTER).users = Ok(vec![process(600, "systemd-executo"), process(601, "bash")]);
     }),
     ("modem-manager", |f| {
         f.modem_manager = Some(500);
