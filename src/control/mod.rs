@@ -52,15 +52,15 @@ const BREATHER: Duration = Duration::from_millis(250);
 /// What a process has to show, and what can be done to it.
 pub struct Control {
     /// Its sessions.
-    pub board: Rc<Board>,
+    board: Rc<Board>,
     /// What was counted.
-    pub tally: Rc<Tally>,
+    tally: Rc<Tally>,
     /// Which lines are out of service.
-    pub drained: Rc<Drained>,
+    drained: Rc<Drained>,
     /// Its ports; none where it serves one client.
-    pub config: Rc<RefCell<Config>>,
+    config: Rc<RefCell<Config>>,
     /// Where other processes are to be found; nowhere for those who serve one client.
-    pub others: Option<StateDir>,
+    others: Option<StateDir>,
     open: Cell<usize>,
     watching: Cell<usize>,
     changed: Notify,
@@ -69,7 +69,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// What the shared daemon has to show.
+    /// What a process has to show. The shared daemon shows `others` as well; who serves one client has
+    /// neither those nor a configuration to show.
     #[must_use]
     pub fn new(
         board: Rc<Board>,

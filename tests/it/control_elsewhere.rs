@@ -18,7 +18,7 @@ use crate::support::{
 use crate::survival::BOTH_WAYS;
 
 /// A process for one client, as inetd starts it, that shares what `seen` shares.
-fn instance(seen: &Seen, modem: &Modem) -> (Running, TcpStream) {
+pub(crate) fn instance(seen: &Seen, modem: &Modem) -> (Running, TcpStream) {
     let (client, socket) = connection();
     let mut command = modemd();
     command

@@ -10,13 +10,12 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::control::{Seen, port};
+use crate::control_elsewhere::instance;
 use crate::fake::{modemctl, run};
 use crate::modemctl_top::Top;
-use crate::privileges::connection;
 use crate::service::{self, Service};
 use crate::support::{
-    Client, Modem, Running, assert_talks, connect, have, modemd, read_all, read_until, reset,
-    wait_for, wait_until,
+    Client, Modem, assert_talks, connect, have, read_all, read_until, reset, wait_for, wait_until,
 };
 
 /// What `modemctl status --json` says.
@@ -167,21 +166,7 @@ fn sessions_of_per_connection_instances_are_seen_watched_and_hung_up() {
     let seen = Seen::new(&port("modem", &[one.device(), other.device()], ""));
     let socket = seen.socket();
     status(&socket);
-    let (mut client, end) = connection();
-    let mut command = modemd();
-    command
-        .args(["--user", "root", "--lock-dir"])
-        .arg(seen.scratch.path());
-    command
-        .arg("--run-dir")
-        .arg(seen.scratch.path().join("run"));
-    let mut instance = Running::start_on(
-        {
-            command.arg(one.device());
-            command
-        },
-        end,
-    );
+    let (mut instance, mut client) = instance(&seen, &one);
     assert_talks(&mut client, &one);
     let number = session_on(&socket, &one);
     let of_it = status(&socket)["sessions"][0].clone();
