@@ -34,8 +34,8 @@ LINE, OTHER = "/dev/ttyNM0", "/dev/ttyNM1"
 TELNET_LINE, TELNET_OTHER = "/dev/ttyNM2", "/dev/ttyNM3"
 SPEED = 115_200
 RESUMED = "MESSAGE_ID=4d3c1ef0f4c54d0e9a31fb1ab0e8e1d5"
-# README: what a process that is killed may lose, of one direction of one session.
-ONE_READ = 4096
+# README: what a process that is killed may lose, of one direction of one session: the longest read of a client.
+ONE_READ = 16 * 1024
 DROP_INS = "/run/systemd/system/modem.service.d"
 # As long as it is there, no modemd is.
 HOLD = "/run/hold"

@@ -14,7 +14,7 @@ PATTERN = bytes(random.Random(5).choices(range(255), k=1 << 16))
 # So many octets know their place.
 SURE = 16
 # What may have been lost in one place and is still found out.
-FAR = 16 * 1024
+FAR = 32 * 1024
 # More than a line takes, and less than keeps this machine from all else.
 PIECE, PAUSE = 512, 0.02
 
