@@ -12,7 +12,7 @@ use super::{Control, WATCHERS};
 use crate::board::Stage;
 use crate::events::{self, usec};
 use crate::ledger;
-use crate::relay::Request;
+use crate::relay::{Answers, Request};
 use crate::tap::{Part, tap};
 use crate::varlink::Reply;
 
@@ -73,11 +73,16 @@ impl Control {
         let standing = self.board.session(number);
         let on_line = |stage: &Stage| matches!(stage, Stage::Serving(_));
         let (tap, ear) = tap();
+        let begun = Answers::default();
         let listens = standing
             .filter(|of| on_line(&of.stage()))
-            .is_some_and(|of| of.mailbox.put(Request::Listen(tap)));
+            .is_some_and(|of| of.mailbox.put(Request::Listen(tap, begun.ask())));
         if !listens {
             return caller.say(&failed("the session is on no line")).await;
+        }
+        tokio::select! {
+            () = begun.all() => {}
+            () = caller.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
         let nothing = Reply::of(&Overheard::default());
         caller.say(&nothing.clone().and_more()).await?;
@@ -109,5 +114,54 @@ fn traffic(part: Part) -> Traffic {
         },
         data: part.octets,
         missed: part.missed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Read;
+    use std::path::Path;
+    use std::pin::pin;
+    use std::rc::Rc;
+    use std::task::Poll;
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::board::Board;
+    use crate::client::Peer;
+    use crate::varlink::LONGEST;
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn whoever_watches_a_session_is_told_so_when_nothing_is_missed_any_more() {
+        let board = Rc::new(Board::default());
+        let seat = board.arrive(7, "modem", Peer::Network(([127, 0, 0, 1], 1).into()));
+        seat.take_line(Path::new("/dev/ttyS1"));
+        let standing = board.session(7).unwrap();
+        let (tally, drained, config) = Default::default();
+        let control = Control::new(Rc::clone(&board), tally, drained, config, None);
+
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        // What is said now goes out at once, and can be read at once.
+        ours.writable().await.unwrap();
+        let theirs = theirs.into_std().unwrap();
+        let mut caller = Wire::new(ours, LONGEST);
+        let mut watching = pin!(control.watch_session(7, &mut caller));
+        let answer = poll_fn(|context| Poll::Ready(watching.as_mut().poll(context))).await;
+        assert!(answer.is_pending());
+        let told = (&theirs).read(&mut [0; 64]).map_err(|error| error.kind());
+        assert_eq!(told, Err(io::ErrorKind::WouldBlock), "told too early");
+
+        let Request::Listen(_tap, asked) = standing.mailbox.next().await else {
+            panic!("it asks for something else");
+        };
+        drop(asked);
+        let mut them = Wire::new(UnixStream::from_std(theirs).unwrap(), LONGEST);
+        let first: Reply = tokio::select! {
+            _ = &mut watching => panic!("it has stopped"),
+            reply = them.hear() => reply.unwrap(),
+        };
+        assert!(first.continues);
     }
 }

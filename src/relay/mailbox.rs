@@ -18,8 +18,8 @@ pub enum Request {
     Look(Asked),
     /// To end.
     HangUp,
-    /// To let somebody listen in.
-    Listen(Tap),
+    /// To let somebody listen in, from when the answer is there.
+    Listen(Tap, Asked),
 }
 
 /// Whoever asked waits until this is dropped.

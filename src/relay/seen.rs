@@ -45,7 +45,7 @@ impl Relay<'_> {
         match request {
             Request::Look(_asked) => show(self, line),
             Request::HangUp => return Err(End::HungUp),
-            Request::Listen(tap) => self.taps.push(tap),
+            Request::Listen(tap, _asked) => self.taps.push(tap),
         }
         Ok(())
     }
