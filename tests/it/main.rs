@@ -29,6 +29,7 @@ mod notify;
 mod peers;
 mod pool;
 mod privileges;
+mod prometheus;
 mod pyserial;
 mod queue;
 mod relay;

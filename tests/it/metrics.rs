@@ -105,7 +105,7 @@ fn answers() -> Answers {
 }
 
 /// Answers one program as modemd would, until that has nothing more to ask.
-fn answer_one(listener: &UnixListener) {
+pub(crate) fn answer_one(listener: &UnixListener) {
     let (mut stream, _) = listener.accept().unwrap();
     let answers = answers();
     let mut frames = Frames::default();
@@ -133,7 +133,7 @@ fn answer_one(listener: &UnixListener) {
 }
 
 /// `modemctl --socket` and the path of a socket.
-fn modemctl(socket: &Path, more: &[&str]) -> Command {
+pub(crate) fn modemctl(socket: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modemctl"));
     command
         .arg("--socket")
@@ -144,7 +144,7 @@ fn modemctl(socket: &Path, more: &[&str]) -> Command {
 }
 
 /// What it does beside a modemd of cardboard.
-fn beside_modemd(run: impl FnOnce(&Path) -> Output) -> Output {
+pub(crate) fn beside_modemd(run: impl FnOnce(&Path) -> Output) -> Output {
     let scratch = Scratch::new();
     let socket = scratch.path().join("io.modemd");
     let listener = UnixListener::bind(&socket).unwrap();
