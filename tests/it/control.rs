@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Modem, PATIENCE, Running, Scratch, connect, modemd, read_until, wait_for, wait_until,
+    Modem, PATIENCE, Running, Scratch, connect, modemd, read_until, standalone_command, wait_for,
+    wait_until,
 };
 
 /// Somebody who looks.
@@ -131,17 +132,8 @@ impl Seen {
 }
 
 fn command(scratch: &Scratch, ports: &str) -> Command {
-    let locks = scratch.path();
-    let config = scratch.file(
-        "modemd.toml",
-        format!(
-            "[server]\nuser = \"root\"\nlock_dir = \"{}\"\n{ports}",
-            locks.display()
-        ),
-    );
-    let mut command = modemd();
-    command.arg("--standalone").arg("--config").arg(config);
-    command.arg("--run-dir").arg(locks.join("run"));
+    let mut command = standalone_command(scratch, ports);
+    command.arg("--run-dir").arg(scratch.path().join("run"));
     command
 }
 

@@ -249,6 +249,11 @@ pub(crate) fn share(devices: &[&Path], locks: &Path, more: &[&str]) -> Running {
 /// A modemd that serves a configuration file by itself. `[server] user = "root"` and `lock_dir`
 /// come first; `ports` is the rest of the file.
 pub(crate) fn standalone(scratch: &Scratch, ports: &str) -> Running {
+    Running::start(standalone_command(scratch, ports))
+}
+
+/// How that is started.
+pub(crate) fn standalone_command(scratch: &Scratch, ports: &str) -> Command {
     let locks = scratch.path();
     let config = scratch.file(
         "modemd.toml",
@@ -259,7 +264,7 @@ pub(crate) fn standalone(scratch: &Scratch, ports: &str) -> Running {
     );
     let mut command = modemd();
     command.arg("--standalone").arg("--config").arg(config);
-    Running::start(command)
+    command
 }
 
 impl Running {
