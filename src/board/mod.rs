@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
@@ -145,10 +146,10 @@ impl Board {
 }
 
 impl Seat<'_> {
-    /// The session has got a line.
-    pub fn take_line(&self, device: &Path) {
+    /// The session has got a line, and has it since then.
+    pub fn take_line(&self, device: &Path, since: Instant) {
         let Standing { session, peer, .. } = *self.standing;
-        self.standing.came(std::time::Instant::now());
+        self.standing.came(since);
         self.standing.set_stage(Stage::Serving(device.to_owned()));
         self.board.lines.borrow_mut().enter(device);
         let on_line = (device.to_owned(), peer);
@@ -183,7 +184,7 @@ mod tests {
 
     fn enter<'b>(board: &'b Board, session: u64, device: &Path, peer: Peer) -> Seat<'b> {
         let seat = board.arrive(session, "modem", peer);
-        seat.take_line(device);
+        seat.take_line(device, Instant::now());
         seat
     }
 
@@ -250,7 +251,7 @@ mod tests {
         seat.wait(Some(2));
         assert_eq!(board.text(), "0 of 1 line in use");
         assert_eq!(*board.session(7).unwrap().stage(), Stage::Waiting(Some(2)));
-        seat.take_line(&line(1));
+        seat.take_line(&line(1), Instant::now());
         seat.ends();
         assert_eq!(*board.session(7).unwrap().stage(), Stage::Ending(line(1)));
         drop(seat);

@@ -125,6 +125,7 @@ mod tests {
     use std::pin::pin;
     use std::rc::Rc;
     use std::task::Poll;
+    use std::time::Instant;
 
     use tokio::net::UnixStream;
 
@@ -137,7 +138,7 @@ mod tests {
     async fn whoever_watches_a_session_is_told_so_when_nothing_is_missed_any_more() {
         let board = Rc::new(Board::default());
         let seat = board.arrive(7, "modem", Peer::Network(([127, 0, 0, 1], 1).into()));
-        seat.take_line(Path::new("/dev/ttyS1"));
+        seat.take_line(Path::new("/dev/ttyS1"), Instant::now());
         let standing = board.session(7).unwrap();
         let (tally, drained, config) = Default::default();
         let control = Control::new(Rc::clone(&board), tally, drained, config, None);

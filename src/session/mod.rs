@@ -229,8 +229,7 @@ async fn serve<'a>(
     process: &Process<'a>,
     seat: Seat<'a>,
 ) -> Option<Parted<'a>> {
-    seat.take_line(call.line.device());
-    seat.came(call.record.began);
+    seat.take_line(call.line.device(), call.record.began);
     process.tally.note(&call.entry);
     let end = Box::pin(until_parted(&mut call, pool, process, &seat)).await;
     let Call {
