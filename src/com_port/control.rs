@@ -309,14 +309,14 @@ fn switch<U: Uart>(
     if is_on(uart.state()) { on } else { off }
 }
 
-const DATA_SIZES: [(u8, DataBits); 4] = [
+pub(super) const DATA_SIZES: [(u8, DataBits); 4] = [
     (5, DataBits::Five),
     (6, DataBits::Six),
     (7, DataBits::Seven),
     (8, DataBits::Eight),
 ];
 
-const PARITIES: [(u8, Parity); 5] = [
+pub(super) const PARITIES: [(u8, Parity); 5] = [
     (1, Parity::None),
     (2, Parity::Odd),
     (3, Parity::Even),
@@ -325,21 +325,21 @@ const PARITIES: [(u8, Parity); 5] = [
 ];
 
 /// 3 is one and a half, which Linux cannot be asked for.
-const STOP_SIZES: [(u8, StopBits); 2] = [(1, StopBits::One), (2, StopBits::Two)];
+pub(super) const STOP_SIZES: [(u8, StopBits); 2] = [(1, StopBits::One), (2, StopBits::Two)];
 
-const FLOWS: [(u8, Flow); 3] = [
+pub(super) const FLOWS: [(u8, Flow); 3] = [
     (set_control::FLOW_NONE, Flow::None),
     (set_control::FLOW_XON_XOFF, Flow::XonXoff),
     (set_control::FLOW_HARDWARE, Flow::RtsCts),
 ];
 
-const INBOUND: [(u8, Flow); 3] = [
+pub(super) const INBOUND: [(u8, Flow); 3] = [
     (set_control::INBOUND_NONE, Flow::None),
     (set_control::INBOUND_XON_XOFF, Flow::XonXoff),
     (set_control::INBOUND_HARDWARE, Flow::RtsCts),
 ];
 
-fn value_of<T: Copy + PartialEq>(table: &[(u8, T)], setting: T) -> u8 {
+pub(super) fn value_of<T: Copy + PartialEq>(table: &[(u8, T)], setting: T) -> u8 {
     let row = table.iter().find(|(_, of)| *of == setting);
     row.map_or(0, |(value, _)| *value)
 }

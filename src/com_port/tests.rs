@@ -3,6 +3,7 @@
 mod answers;
 mod hostile;
 mod notices;
+mod remote;
 
 use crate::config::{ClientSetting, ClientSettings, DataBits, Flow, MAX_BAUD, Parity, StopBits};
 
