@@ -43,6 +43,7 @@
 pub mod access;
 pub mod activation;
 pub mod at;
+pub mod attach;
 pub mod board;
 pub mod claim;
 pub mod client;

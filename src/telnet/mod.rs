@@ -111,11 +111,20 @@ impl Telnet {
     /// Whether an option is on.
     #[must_use]
     pub fn is_on(&self, option: TelnetOption, side: Side) -> bool {
-        let states = match side {
+        self.states(side)[option as usize].is_on()
+    }
+
+    /// Whether the other side has still to answer what it was asked about an option.
+    #[must_use]
+    pub fn is_open(&self, option: TelnetOption, side: Side) -> bool {
+        self.states(side)[option as usize].is_open()
+    }
+
+    fn states(&self, side: Side) -> &[Negotiation] {
+        match side {
             Side::Us => &self.us,
             Side::Them => &self.them,
-        };
-        states[option as usize].is_on()
+        }
     }
 
     /// Asks for an option; what has to be sent goes to `out`.

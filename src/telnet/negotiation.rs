@@ -36,6 +36,11 @@ impl Negotiation {
         matches!(self, Self::Yes | Self::WantNo | Self::WantNoThenYes)
     }
 
+    /// Whether the other side has still to answer.
+    pub(super) fn is_open(self) -> bool {
+        !matches!(self, Self::No | Self::Yes)
+    }
+
     /// The other side says WILL or DO; if it asks, we `agree` or not.
     pub(super) fn hear_yes(&mut self, agree: bool) -> Option<Say> {
         let (next, say) = match *self {

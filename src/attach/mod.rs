@@ -1,0 +1,3 @@
+//! `modemctl attach`: a device here that behaves like a serial port elsewhere.
+
+pub mod far;
