@@ -1,3 +1,4 @@
 //! `modemctl attach`: a device here that behaves like a serial port elsewhere.
 
 pub mod far;
+pub mod pty;

@@ -28,7 +28,8 @@ use crate::com_port::{Counts, Setting, Signals, State, Uart};
 use crate::config::{Flow, LineSettings};
 use crate::watched::watch;
 pub use left::Memo;
-use settings::{InForce, Saved};
+use settings::Saved;
+pub(crate) use settings::{InForce, make_raw, put as put_settings, read as read_settings};
 use signals::Driven;
 
 /// How long DTR stays down, so that every modem sees it: the kernel's own `close_delay` for serial

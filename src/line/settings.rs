@@ -19,11 +19,11 @@ const SPEED_TOLERANCE_PERCENT: u32 = 2;
 
 /// Settings as they are in force, or shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct InForce {
+pub(crate) struct InForce {
     /// Its flow control is what holds us up.
-    pub(super) line: LineSettings,
+    pub(crate) line: LineSettings,
     /// What holds up the modem.
-    pub(super) inbound_flow: Flow,
+    pub(crate) inbound_flow: Flow,
 }
 
 impl From<LineSettings> for InForce {
@@ -37,7 +37,7 @@ impl From<LineSettings> for InForce {
 
 impl InForce {
     /// The same with one setting changed; `None` if no line can have that.
-    pub(super) fn with(mut self, setting: Setting) -> Option<Self> {
+    pub(crate) fn with(mut self, setting: Setting) -> Option<Self> {
         match setting {
             // That is how a terminal hangs up.
             Setting::Baud(0) => return None,
@@ -202,7 +202,7 @@ impl Saved {
 
 /// Eight-bit clean whatever the line was left in; deaf to carrier (`CLOCAL`), and hanging up by
 /// itself should we be killed (`HUPCL`).
-pub(super) fn make_raw(tty: &Tty) -> nix::Result<()> {
+pub(crate) fn make_raw(tty: &Tty) -> nix::Result<()> {
     let mut raw = tcgetattr(tty)?;
     cfmakeraw(&mut raw);
     // It leaves some of them as they are: IUCLC, IXANY, IXOFF, IMAXBEL.
@@ -214,7 +214,7 @@ pub(super) fn make_raw(tty: &Tty) -> nix::Result<()> {
 }
 
 /// What is in force.
-pub(super) fn read(tty: &Tty) -> serialport::Result<InForce> {
+pub(crate) fn read(tty: &Tty) -> serialport::Result<InForce> {
     let baud = tty.0.baud_rate()?;
     let termios = tcgetattr(tty).map_err(refusal)?;
     Ok(InForce::found_in(&termios, baud))
@@ -224,7 +224,7 @@ pub(super) fn read(tty: &Tty) -> serialport::Result<InForce> {
 ///
 /// `tcsetattr(3)` succeeds when any of the changes could be made, so what counts is what is in
 /// force afterwards.
-pub(super) fn put(
+pub(crate) fn put(
     tty: &mut Tty,
     now: Option<&InForce>,
     wanted: &InForce,

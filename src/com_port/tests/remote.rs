@@ -61,8 +61,8 @@ fn is_granted(wanted: Wanted, state: &State) -> bool {
         && wanted.dtr.is_none_or(|dtr| dtr == state.dtr)
 }
 
-fn is_in_force(told: &Told, state: &State) -> bool {
-    match *told {
+fn is_in_force(told: Told, state: &State) -> bool {
+    match told {
         Told::InForce(Setting::Baud(baud)) => baud == state.baud,
         Told::InForce(Setting::DataBits(bits)) => bits == state.data_bits,
         Told::InForce(Setting::Parity(parity)) => parity == state.parity,
@@ -85,7 +85,7 @@ proptest! {
             let told = answers(&mut remote, messages, &mut control, &mut fake);
             prop_assert!(remote.is_answered());
             prop_assert!(is_granted(wanted, &fake.state), "{wanted:?} {:?}", fake.state);
-            prop_assert!(told.iter().all(|told| is_in_force(told, &fake.state)));
+            prop_assert!(told.iter().all(|told| is_in_force(*told, &fake.state)));
             prop_assert_eq!(remote.want(wanted), []);
         }
     }

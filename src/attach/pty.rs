@@ -1,0 +1,463 @@
+//! The device that programs open: a pseudo terminal, whose master tells what is done with it.
+//!
+//! In packet mode (`TIOCPKT`, `ioctl_tty(2)`) the master is told of new settings and of `tcflush(3)`; of
+//! settings only while `EXTPROC` is on (`pty_set_termios()` in the kernel's `pty.c`), which also keeps the
+//! kernel from doing anything to what comes in, so that it is on only where there is nothing to do.
+//!
+//! What a pseudo terminal does not tell: a BREAK, which the kernel takes for done (`send_break()` in
+//! `tty_io.c`); parity and data bits, which it takes out of the settings (`pty_set_termios()`); the modem's
+//! signals, which it does not have.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::termios::{
+    ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr,
+};
+
+use crate::com_port::Setting;
+use crate::config::{Flow, StopBits};
+use crate::line::{Tty, make_raw, put_settings, read_settings};
+
+nix::ioctl_write_ptr_bad!(
+    /// `TIOCPKT` (`ioctl_tty(2)`).
+    tiocpkt,
+    libc::TIOCPKT,
+    libc::c_int
+);
+
+/// What the first octet of a read says (`asm-generic/ioctls.h`): data follows; what had come in was thrown
+/// away; what was to go out was.
+const DATA: u8 = 0;
+const FLUSHED_INPUT: u8 = 1;
+const FLUSHED_OUTPUT: u8 = 2;
+
+/// Whether the kernel hands on what comes in as it is (`n_tty_set_termios()` in its `n_tty.c`).
+fn is_raw(termios: &Termios) -> bool {
+    let input = InputFlags::ISTRIP
+        | InputFlags::IUCLC
+        | InputFlags::IGNCR
+        | InputFlags::ICRNL
+        | InputFlags::INLCR
+        | InputFlags::IXON
+        | InputFlags::PARMRK;
+    let local = LocalFlags::ICANON | LocalFlags::ISIG | LocalFlags::ECHO;
+    !termios.input_flags.intersects(input) && !termios.local_flags.intersects(local)
+}
+
+/// What the master was told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard<'b> {
+    /// Octets that a program has written.
+    Data(&'b [u8]),
+    /// Something was done with the device.
+    Done(Doings),
+    /// Nothing, after all.
+    Nothing,
+    /// No program has the device open, and none has left anything behind.
+    Closed,
+}
+
+/// What was done with the device: its settings may be others, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doings {
+    /// What has come in is not wanted any more.
+    pub purged_input: bool,
+    /// What was written shall not go out any more.
+    pub purged_output: bool,
+}
+
+/// What a program has set, as far as a pseudo terminal tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits per second; 0: the modem shall hang up.
+    pub baud: u32,
+    /// The pause after a character.
+    pub stop_bits: StopBits,
+    /// What holds the program up.
+    pub flow: Flow,
+    /// What holds the modem up.
+    pub inbound_flow: Flow,
+    /// Whether the program is to be hung up when carrier is lost (no `CLOCAL`).
+    pub minds_carrier: bool,
+    /// Whether a change of the settings is told; otherwise somebody has to look.
+    pub tells: bool,
+}
+
+/// A pseudo terminal, until dropped: then whoever has it open is hung up.
+#[derive(Debug)]
+pub struct Pty {
+    master: Tty,
+    path: PathBuf,
+    opens: Inotify,
+}
+
+impl Pty {
+    /// Makes one, for us and the group that we run as.
+    pub fn make() -> io::Result<Pty> {
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let path = PathBuf::from(ptsname_r(&master)?);
+        let on: libc::c_int = 1;
+        // SAFETY: the kernel reads one `int`, which is there.
+        #[allow(unsafe_code)]
+        unsafe {
+            tiocpkt(master.as_raw_fd(), &raw const on)?;
+        }
+        // `devpts` gives it to its own group, `tty`.
+        chown(&path, None, Some(nix::unistd::getegid().as_raw()))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o660))?;
+        // Not before somebody has closed it, the master is told that nobody has it open.
+        drop(open(&path)?);
+        let opens = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+        opens.add_watch(&path, AddWatchFlags::IN_OPEN)?;
+        let master = Tty::from(File::from(OwnedFd::from(master)));
+        let mut pty = Pty {
+            master,
+            path,
+            opens,
+        };
+        pty.reset()?;
+        Ok(pty)
+    }
+
+    /// Where programs find it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The master: readable when [`Pty::read`] has something to give, writable when [`Pty::write`] has room.
+    /// While no program has the device open it is always ready.
+    #[must_use]
+    pub fn master(&self) -> BorrowedFd<'_> {
+        self.master.as_fd()
+    }
+
+    /// Readable when somebody has opened the device.
+    #[must_use]
+    pub fn opens(&self) -> BorrowedFd<'_> {
+        self.opens.as_fd()
+    }
+
+    /// Takes notice of those who have opened the device.
+    pub fn take_opens(&self) {
+        while self
+            .opens
+            .read_events()
+            .is_ok_and(|events| !events.is_empty())
+        {}
+    }
+
+    /// Whether a program has the device open. One that has closed it may have left something to be read.
+    pub fn is_open(&self) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.master(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO)?;
+        let found = fds[0].revents().unwrap_or(PollFlags::empty());
+        Ok(!found.contains(PollFlags::POLLHUP))
+    }
+
+    /// Makes it what a program shall find: octets as they are, in no need of carrier, nothing left of those before.
+    pub fn reset(&mut self) -> io::Result<()> {
+        make_raw(&self.master)?;
+        self.watch(true)?;
+        // What the last one has not read is on the side of the programs.
+        tcflush(open(&self.path)?, FlushArg::TCIFLUSH)?;
+        Ok(())
+    }
+
+    /// Has the kernel tell of settings, or not.
+    fn watch(&self, on: bool) -> io::Result<()> {
+        let mut termios = tcgetattr(&self.master)?;
+        if termios.local_flags.contains(LocalFlags::EXTPROC) != on {
+            termios.local_flags.set(LocalFlags::EXTPROC, on);
+            tcsetattr(&self.master, SetArg::TCSANOW, &termios)?;
+        }
+        Ok(())
+    }
+
+    /// The next thing that the master is told.
+    pub fn read<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Heard<'b>> {
+        match nix::unistd::read(&self.master, buffer) {
+            Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(Heard::Nothing),
+            Ok(count) => Ok(match buffer[0] {
+                DATA => Heard::Data(&buffer[1..count]),
+                told => Heard::Done(Doings {
+                    purged_input: told & FLUSHED_INPUT != 0,
+                    purged_output: told & FLUSHED_OUTPUT != 0,
+                }),
+            }),
+            Err(Errno::EIO) => Ok(Heard::Closed),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Has a program read `data`; gives how many octets there was room for.
+    pub fn write(&self, data: &[u8]) -> io::Result<usize> {
+        match nix::unistd::write(&self.master, data) {
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            done => Ok(done?),
+        }
+    }
+
+    /// What is set now; sees to it that changes are told, if they can be.
+    pub fn settings(&self) -> io::Result<Settings> {
+        let termios = tcgetattr(&self.master)?;
+        let tells = is_raw(&termios);
+        self.watch(tells)?;
+        let in_force = read_settings(&self.master)?;
+        Ok(Settings {
+            baud: in_force.line.baud,
+            stop_bits: in_force.line.stop_bits,
+            flow: in_force.line.flow,
+            inbound_flow: in_force.inbound_flow,
+            minds_carrier: !termios.control_flags.contains(ControlFlags::CLOCAL),
+            tells,
+        })
+    }
+
+    /// Shows a program what is in force at the far end, if a pseudo terminal can.
+    pub fn show(&mut self, setting: Setting) -> io::Result<()> {
+        let now = read_settings(&self.master)?;
+        if let Some(wanted) = now.with(setting) {
+            put_settings(&mut self.master, Some(&now), &wanted)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use nix::sys::termios::{BaudRate, SpecialCharacterIndices, cfsetspeed, tcsendbreak};
+
+    use super::*;
+
+    /// What the master was told since the last time: doings, and data.
+    fn told(pty: &Pty) -> (Vec<Doings>, Vec<u8>) {
+        let (mut doings, mut data) = (Vec::new(), Vec::new());
+        let mut buffer = [0; 64];
+        loop {
+            match pty.read(&mut buffer).unwrap() {
+                Heard::Data(octets) => data.extend_from_slice(octets),
+                Heard::Done(done) => doings.push(done),
+                Heard::Nothing | Heard::Closed => return (doings, data),
+            }
+        }
+    }
+
+    fn set(program: &File, change: impl FnOnce(&mut Termios)) {
+        let mut termios = tcgetattr(program).unwrap();
+        change(&mut termios);
+        tcsetattr(program, SetArg::TCSANOW, &termios).unwrap();
+    }
+
+    fn set_speed(program: &File, speed: BaudRate) {
+        set(program, |termios| cfsetspeed(termios, speed).unwrap());
+    }
+
+    const NOTHING: Doings = Doings {
+        purged_input: false,
+        purged_output: false,
+    };
+
+    #[test]
+    fn a_program_is_noticed_when_it_opens_and_when_it_has_closed() {
+        let pty = Pty::make().unwrap();
+        pty.take_opens();
+        assert!(!pty.is_open().unwrap());
+        let opened = |pty: &Pty| {
+            let mut fds = [PollFd::new(pty.opens(), PollFlags::POLLIN)];
+            poll(&mut fds, PollTimeout::ZERO).unwrap() == 1
+        };
+        assert!(!opened(&pty));
+        let program = open(pty.path()).unwrap();
+        assert!(opened(&pty) && pty.is_open().unwrap());
+        pty.take_opens();
+        assert!(!opened(&pty));
+        drop(program);
+        assert!(!pty.is_open().unwrap());
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_is_read_after_it() {
+        let pty = Pty::make().unwrap();
+        open(pty.path()).unwrap().write_all(b"ATZ\r").unwrap();
+        assert!(!pty.is_open().unwrap());
+        assert_eq!(told(&pty).1, b"ATZ\r");
+    }
+
+    #[test]
+    fn octets_go_both_ways_as_they_are() {
+        let pty = Pty::make().unwrap();
+        let mut program = open(pty.path()).unwrap();
+        let all: Vec<u8> = (0..=255).collect();
+        program.write_all(&all).unwrap();
+        assert_eq!(told(&pty).1, all);
+        assert_eq!(pty.write(&all).unwrap(), all.len());
+        let mut read = vec![0; all.len()];
+        program.read_exact(&mut read).unwrap();
+        assert_eq!(read, all);
+        // No echo.
+        assert!(told(&pty).1.is_empty());
+    }
+
+    #[test]
+    fn settings_are_told_however_often_a_program_sets_them() {
+        let pty = Pty::make().unwrap();
+        let program = open(pty.path()).unwrap();
+        told(&pty);
+        for (speed, baud) in [
+            (BaudRate::B300, 300),
+            (BaudRate::B1200, 1200),
+            (BaudRate::B0, 0),
+        ] {
+            // As minicom does it, with flags of its own.
+            set(&program, |termios| {
+                termios.local_flags = LocalFlags::empty();
+            });
+            set_speed(&program, speed);
+            assert!(!told(&pty).0.is_empty(), "{baud} was not told");
+            let settings = pty.settings().unwrap();
+            assert_eq!((settings.baud, settings.tells), (baud, true));
+            told(&pty);
+        }
+        set(&program, |termios| {
+            termios.control_flags |= ControlFlags::CSTOPB | ControlFlags::CRTSCTS;
+            termios.control_flags -= ControlFlags::CLOCAL;
+        });
+        let settings = pty.settings().unwrap();
+        assert_eq!(
+            (settings.stop_bits, settings.flow),
+            (StopBits::Two, Flow::RtsCts)
+        );
+        assert!(settings.minds_carrier);
+    }
+
+    #[test]
+    fn a_program_that_wants_lines_gets_lines_and_has_to_be_looked_at() {
+        let pty = Pty::make().unwrap();
+        let mut program = open(pty.path()).unwrap();
+        set(&program, |termios| {
+            termios.local_flags |= LocalFlags::ICANON;
+            termios.input_flags |= InputFlags::ICRNL;
+        });
+        assert!(!pty.settings().unwrap().tells);
+        pty.write(b"OK\rCON").unwrap();
+        let mut buffer = [0; 64];
+        let count = program.read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"OK\n");
+        set(&program, |termios| {
+            termios.local_flags -= LocalFlags::ICANON;
+            termios.input_flags -= InputFlags::ICRNL;
+            termios.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+        });
+        assert!(pty.settings().unwrap().tells);
+    }
+
+    #[test]
+    fn what_a_program_throws_away_is_told() {
+        let pty = Pty::make().unwrap();
+        let program = open(pty.path()).unwrap();
+        told(&pty);
+        tcflush(&program, FlushArg::TCIFLUSH).unwrap();
+        let input = Doings {
+            purged_input: true,
+            ..NOTHING
+        };
+        assert_eq!(told(&pty).0, [input]);
+        (&program).write_all(b"unsent").unwrap();
+        tcflush(&program, FlushArg::TCOFLUSH).unwrap();
+        let output = Doings {
+            purged_output: true,
+            ..NOTHING
+        };
+        assert_eq!(told(&pty), (vec![output], Vec::new()));
+    }
+
+    #[test]
+    fn what_is_in_force_is_shown() {
+        let mut pty = Pty::make().unwrap();
+        let program = open(pty.path()).unwrap();
+        for setting in [
+            Setting::Baud(12_345),
+            Setting::StopBits(StopBits::Two),
+            Setting::Flow(Flow::XonXoff),
+            Setting::Dtr(true),
+        ] {
+            pty.show(setting).unwrap();
+        }
+        let settings = pty.settings().unwrap();
+        assert_eq!((settings.baud, settings.stop_bits), (12_345, StopBits::Two));
+        assert_eq!(
+            (settings.flow, settings.inbound_flow),
+            (Flow::XonXoff, Flow::XonXoff)
+        );
+        let termios = tcgetattr(&program).unwrap();
+        assert!(termios.input_flags.contains(InputFlags::IXON));
+    }
+
+    #[test]
+    fn the_next_program_finds_nothing_of_the_one_before() {
+        let mut pty = Pty::make().unwrap();
+        let before = open(pty.path()).unwrap();
+        set_speed(&before, BaudRate::B300);
+        set(&before, |termios| termios.local_flags |= LocalFlags::ECHO);
+        pty.write(b"unread").unwrap();
+        drop(before);
+        pty.reset().unwrap();
+        let mut program = open(pty.path()).unwrap();
+        let unread = program.read(&mut [0; 64]);
+        assert_eq!(unread.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let local = tcgetattr(&program).unwrap().local_flags;
+        assert!(!local.contains(LocalFlags::ECHO));
+    }
+
+    #[test]
+    fn whoever_has_it_open_is_hung_up_when_it_is_gone() {
+        let pty = Pty::make().unwrap();
+        let mut program = open(pty.path()).unwrap();
+        drop(pty);
+        assert_eq!(program.read(&mut [0; 64]).unwrap(), 0);
+        let lost = program.write(b"AT").unwrap_err();
+        assert_eq!(lost.raw_os_error(), Some(libc::EIO));
+    }
+
+    /// Should one of these begin to be told, attach can hand it on.
+    #[test]
+    fn a_pseudo_terminal_tells_neither_of_a_break_nor_of_parity() {
+        let pty = Pty::make().unwrap();
+        let program = open(pty.path()).unwrap();
+        told(&pty);
+        tcsendbreak(&program, 0).unwrap();
+        assert_eq!(told(&pty), (Vec::new(), Vec::new()));
+        let mut termios = tcgetattr(&program).unwrap();
+        termios.control_flags -= ControlFlags::CSIZE;
+        termios.control_flags |= ControlFlags::CS7 | ControlFlags::PARENB;
+        // Newer C libraries look whether it has come into force.
+        let _ = tcsetattr(&program, SetArg::TCSANOW, &termios);
+        let flags = tcgetattr(&program).unwrap().control_flags;
+        let of_interest = ControlFlags::CSIZE | ControlFlags::PARENB;
+        assert_eq!(flags & of_interest, ControlFlags::CS8);
+    }
+}
