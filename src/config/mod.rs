@@ -19,6 +19,7 @@
 //! assert_eq!(config.problems[0].port.as_deref(), Some("fax"));
 //! ```
 
+mod attachment;
 mod clashes;
 mod client_settings;
 mod duration;
@@ -38,6 +39,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+pub use attachment::{Attachment, Target};
 pub use client_settings::{ClientSetting, ClientSettings};
 pub use duration::{display_duration, parse_duration};
 pub use endpoint::{Endpoint, Services};
