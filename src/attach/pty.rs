@@ -21,7 +21,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::termios::{
-    ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr,
+    BaudRate, ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, cfsetspeed, tcflush,
+    tcgetattr, tcsetattr,
 };
 
 use crate::com_port::Setting;
@@ -36,10 +37,11 @@ nix::ioctl_write_ptr_bad!(
 );
 
 /// What the first octet of a read says (`asm-generic/ioctls.h`): data follows; what had come in was thrown
-/// away; what was to go out was.
+/// away; what was to go out was; there are new settings.
 const DATA: u8 = 0;
 const FLUSHED_INPUT: u8 = 1;
 const FLUSHED_OUTPUT: u8 = 2;
+const SET: u8 = 64;
 
 /// Whether the kernel hands on what comes in as it is (`n_tty_set_termios()` in its `n_tty.c`).
 fn is_raw(termios: &Termios) -> bool {
@@ -67,9 +69,11 @@ pub enum Heard<'b> {
     Closed,
 }
 
-/// What was done with the device: its settings may be others, too.
+/// What was done with the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doings {
+    /// Settings were made, be it to what they were before.
+    pub set: bool,
     /// What has come in is not wanted any more.
     pub purged_input: bool,
     /// What was written shall not go out any more.
@@ -91,6 +95,24 @@ pub struct Settings {
     pub minds_carrier: bool,
     /// Whether a change of the settings is told; otherwise somebody has to look.
     pub tells: bool,
+}
+
+impl Settings {
+    /// As far as they are the far line's.
+    pub(super) fn line(&self) -> (u32, StopBits, Flow, Flow) {
+        (self.baud, self.stop_bits, self.flow, self.inbound_flow)
+    }
+
+    /// Whether that is what they say, as far as they can.
+    pub(super) fn has(&self, setting: Setting) -> bool {
+        match setting {
+            Setting::Baud(baud) => self.baud == baud,
+            Setting::StopBits(bits) => self.stop_bits == bits,
+            Setting::Flow(flow) => self.flow == flow,
+            Setting::InboundFlow(flow) => self.inbound_flow == flow,
+            _ => true,
+        }
+    }
 }
 
 /// A pseudo terminal, until dropped: then whoever has it open is hung up.
@@ -123,12 +145,24 @@ impl Pty {
         let opens = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         opens.add_watch(&path, AddWatchFlags::IN_OPEN)?;
         let master = Tty::from(File::from(OwnedFd::from(master)));
-        let mut pty = Pty {
+        let pty = Pty {
             master,
             path,
             opens,
         };
-        pty.reset()?;
+        make_raw(&pty.master)?;
+        pty.watch(true)?;
+        pty.forget_doings();
+        Ok(pty)
+    }
+
+    /// Makes another one with the settings of this.
+    pub fn another(&self) -> io::Result<Pty> {
+        let mut pty = Pty::make()?;
+        tcsetattr(&pty.master, SetArg::TCSANOW, &tcgetattr(&self.master)?)?;
+        // The C library's `struct termios` has no room for a speed outside its table.
+        pty.show(Setting::Baud(read_settings(&self.master)?.line.baud))?;
+        pty.forget_doings();
         Ok(pty)
     }
 
@@ -168,13 +202,19 @@ impl Pty {
         Ok(!found.contains(PollFlags::POLLHUP))
     }
 
-    /// Makes it what a program shall find: octets as they are, in no need of carrier, nothing left of those before.
-    pub fn reset(&mut self) -> io::Result<()> {
-        make_raw(&self.master)?;
-        self.watch(true)?;
-        // What the last one has not read is on the side of the programs.
+    /// Throws away what no program has read, so that the next one does not find it. Whoever has opened it
+    /// meanwhile has to be looked for.
+    pub fn discard(&self) -> io::Result<()> {
+        // It is on the side of the programs.
         tcflush(open(&self.path)?, FlushArg::TCIFLUSH)?;
+        self.take_opens();
         Ok(())
+    }
+
+    /// What we did ourselves is no news.
+    pub(super) fn forget_doings(&self) {
+        // An octet that says what was done comes alone.
+        let _ = self.read(&mut [0; 1]);
     }
 
     /// Has the kernel tell of settings, or not.
@@ -194,6 +234,7 @@ impl Pty {
             Ok(count) => Ok(match buffer[0] {
                 DATA => Heard::Data(&buffer[1..count]),
                 told => Heard::Done(Doings {
+                    set: told & SET != 0,
                     purged_input: told & FLUSHED_INPUT != 0,
                     purged_output: told & FLUSHED_OUTPUT != 0,
                 }),
@@ -229,12 +270,58 @@ impl Pty {
 
     /// Shows a program what is in force at the far end, if a pseudo terminal can.
     pub fn show(&mut self, setting: Setting) -> io::Result<()> {
+        if let Setting::Baud(baud) = setting
+            && let Some(speed) = named_speed(baud)
+        {
+            // Otherwise it has no name, and programs take it for none at all.
+            let mut termios = tcgetattr(&self.master)?;
+            cfsetspeed(&mut termios, speed)?;
+            return Ok(tcsetattr(&self.master, SetArg::TCSANOW, &termios)?);
+        }
         let now = read_settings(&self.master)?;
         if let Some(wanted) = now.with(setting) {
             put_settings(&mut self.master, Some(&now), &wanted)?;
         }
         Ok(())
     }
+}
+
+/// A speed as `tcsetattr(3)` has it.
+fn named_speed(baud: u32) -> Option<BaudRate> {
+    const NAMED: [(u32, BaudRate); 30] = [
+        (50, BaudRate::B50),
+        (75, BaudRate::B75),
+        (110, BaudRate::B110),
+        (134, BaudRate::B134),
+        (150, BaudRate::B150),
+        (200, BaudRate::B200),
+        (300, BaudRate::B300),
+        (600, BaudRate::B600),
+        (1200, BaudRate::B1200),
+        (1800, BaudRate::B1800),
+        (2400, BaudRate::B2400),
+        (4800, BaudRate::B4800),
+        (9600, BaudRate::B9600),
+        (19_200, BaudRate::B19200),
+        (38_400, BaudRate::B38400),
+        (57_600, BaudRate::B57600),
+        (115_200, BaudRate::B115200),
+        (230_400, BaudRate::B230400),
+        (460_800, BaudRate::B460800),
+        (500_000, BaudRate::B500000),
+        (576_000, BaudRate::B576000),
+        (921_600, BaudRate::B921600),
+        (1_000_000, BaudRate::B1000000),
+        (1_152_000, BaudRate::B1152000),
+        (1_500_000, BaudRate::B1500000),
+        (2_000_000, BaudRate::B2000000),
+        (2_500_000, BaudRate::B2500000),
+        (3_000_000, BaudRate::B3000000),
+        (3_500_000, BaudRate::B3500000),
+        (4_000_000, BaudRate::B4000000),
+    ];
+    let named = NAMED.iter().find(|(number, _)| *number == baud);
+    named.map(|(_, speed)| *speed)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -249,7 +336,7 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use std::io::{Read, Write};
 
-    use nix::sys::termios::{BaudRate, SpecialCharacterIndices, cfsetspeed, tcsendbreak};
+    use nix::sys::termios::{SpecialCharacterIndices, cfgetospeed, tcsendbreak};
 
     use super::*;
 
@@ -277,6 +364,7 @@ mod tests {
     }
 
     const NOTHING: Doings = Doings {
+        set: false,
         purged_input: false,
         purged_output: false,
     };
@@ -337,7 +425,7 @@ mod tests {
                 termios.local_flags = LocalFlags::empty();
             });
             set_speed(&program, speed);
-            assert!(!told(&pty).0.is_empty(), "{baud} was not told");
+            assert!(told(&pty).0.iter().any(|done| done.set), "{baud}");
             let settings = pty.settings().unwrap();
             assert_eq!((settings.baud, settings.tells), (baud, true));
             told(&pty);
@@ -409,6 +497,14 @@ mod tests {
         }
         let settings = pty.settings().unwrap();
         assert_eq!((settings.baud, settings.stop_bits), (12_345, StopBits::Two));
+        // Data that waits is not lost in what is told of it.
+        (&program).write_all(b"data").unwrap();
+        pty.show(Setting::Baud(9600)).unwrap();
+        pty.forget_doings();
+        pty.forget_doings();
+        assert_eq!(told(&pty), (Vec::new(), b"data".to_vec()));
+        let speed = cfgetospeed(&tcgetattr(&program).unwrap());
+        assert_eq!(speed, BaudRate::B9600);
         assert_eq!(
             (settings.flow, settings.inbound_flow),
             (Flow::XonXoff, Flow::XonXoff)
@@ -418,19 +514,32 @@ mod tests {
     }
 
     #[test]
-    fn the_next_program_finds_nothing_of_the_one_before() {
-        let mut pty = Pty::make().unwrap();
+    fn the_next_program_finds_the_settings_and_no_data_of_the_one_before() {
+        let pty = Pty::make().unwrap();
         let before = open(pty.path()).unwrap();
         set_speed(&before, BaudRate::B300);
-        set(&before, |termios| termios.local_flags |= LocalFlags::ECHO);
         pty.write(b"unread").unwrap();
         drop(before);
-        pty.reset().unwrap();
+        pty.discard().unwrap();
         let mut program = open(pty.path()).unwrap();
         let unread = program.read(&mut [0; 64]);
         assert_eq!(unread.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        let local = tcgetattr(&program).unwrap().local_flags;
-        assert!(!local.contains(LocalFlags::ECHO));
+        assert_eq!(pty.settings().unwrap().baud, 300);
+    }
+
+    #[test]
+    fn another_one_has_the_same_settings_and_no_news() {
+        let mut pty = Pty::make().unwrap();
+        assert_eq!(told(&pty), (Vec::new(), Vec::new()));
+        pty.show(Setting::Baud(12_345)).unwrap();
+        let program = open(pty.path()).unwrap();
+        set(&program, |termios| {
+            termios.control_flags -= ControlFlags::CLOCAL;
+        });
+        let another = pty.another().unwrap();
+        assert_eq!(told(&another), (Vec::new(), Vec::new()));
+        assert_eq!(another.settings().unwrap(), pty.settings().unwrap());
+        assert_ne!(another.path(), pty.path());
     }
 
     #[test]
