@@ -3,3 +3,6 @@
 pub mod far;
 pub mod interface;
 pub mod pty;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! `modemctl`: what people type.
 
+mod attached;
 mod check;
 mod connection;
 mod doctor;
@@ -59,8 +60,11 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show all lines: who is on them, since when, how many bytes went by, the signals
+    ///
+    /// Below them, what is attached on this machine: where the line is, how it stands with it, and why it
+    /// is not connected when a program wants it.
     Status {
-        /// Print a JSON object with all that modemd tells, for programs
+        /// Print a JSON object with all that modemd and attached ports tell, for programs
         #[arg(long)]
         json: bool,
     },
@@ -102,6 +106,14 @@ pub enum Command {
         /// Show the traffic in hexadecimal, as hexdump -C does
         #[arg(long, requires = "session", conflicts_with = "json")]
         hex: bool,
+    },
+    /// Send a BREAK of a quarter of a second on the line of an attached port
+    ///
+    /// Programs that send one to the device itself, as with tcsendbreak(3), send nothing: the system does
+    /// not tell of it.
+    Break {
+        /// The attached port, as in the status
+        name: String,
     },
     /// Read the configuration as modemd does, and say what is in it and what is wrong with it
     ///
@@ -204,6 +216,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
             };
             watch::run(socket, session.as_deref(), form)
         }
+        Command::Break { name } => attached::send_break(socket, name),
         Command::Check { file } => check::run(file),
         Command::Metrics { http: true, .. } => metrics::serve(socket),
         Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),

@@ -1,0 +1,250 @@
+//! Attached ports, from the side of those who ask: what is there, how it stands with it, and a BREAK.
+
+use std::collections::HashSet;
+use std::env;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::connection::{Connection, Nothing};
+use super::find::there_are;
+use super::orders::Done;
+use super::printable::printable;
+use super::trouble::{Peer, Place, Trouble};
+use crate::attach::interface::{self, Break, Description, Protocol, State};
+use crate::config::Attachment;
+
+/// How long all of them together may take to say how it stands with them.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What tcsendbreak(3) does: between a quarter and half of a second.
+const BREAK: Break = Break { msec: 250 };
+
+/// What is attached on this machine, or should be.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
+    pub(super) ports: Vec<Port>,
+    /// Why there may be more of them.
+    pub(super) troubles: Vec<Trouble>,
+}
+
+/// One of them.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Port {
+    /// What its process says.
+    Told(Box<interface::Attached>),
+    /// Its process could not be asked.
+    Untold { name: String, why: String },
+    /// It is in `attach.toml`, and has no process.
+    NotAttached {
+        name: String,
+        server: String,
+        protocol: Protocol,
+        why: String,
+    },
+}
+
+impl Port {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Port::Told(port) => &port.name,
+            Port::Untold { name, .. } | Port::NotAttached { name, .. } => name,
+        }
+    }
+}
+
+/// Where the process of an attached port is asked.
+#[derive(Debug, Clone)]
+struct Socket {
+    name: String,
+    path: PathBuf,
+}
+
+impl Socket {
+    fn open(&self) -> Result<Connection, Trouble> {
+        Connection::to(Peer::Attached, &self.path)
+    }
+
+    fn ask(&self) -> Result<interface::Attached, Trouble> {
+        let Description { attached } = self.open()?.call("Describe", &Nothing {})?;
+        Ok(attached)
+    }
+}
+
+impl Attached {
+    /// Looks beside modemd's control socket, where the machine's own are, and where those of this user are.
+    pub(super) fn look(control: &Path) -> Attached {
+        let (sockets, troubles) = sockets(control);
+        let answers = ask_all(&sockets);
+        let ports = sockets.into_iter().zip(answers);
+        let mut ports: Vec<_> = ports.filter_map(|(of, answer)| port(of, answer)).collect();
+        ports.sort_by(|a, b| a.name().cmp(b.name()));
+        Attached { ports, troubles }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.ports.is_empty()
+    }
+
+    /// Adds those that should be attached, and are not.
+    pub(super) fn expect(&mut self, attachments: &[Attachment]) {
+        let is_there: HashSet<_> = self.ports.iter().map(|of| of.name().to_owned()).collect();
+        for of in attachments {
+            if !is_there.contains(&of.name) {
+                self.ports.push(Port::NotAttached {
+                    name: of.name.clone(),
+                    server: of.server.to_string(),
+                    protocol: of.protocol.into(),
+                    why: way_out(&of.name),
+                });
+            }
+        }
+        self.ports.sort_by(|a, b| a.name().cmp(b.name()));
+    }
+}
+
+fn way_out(name: &str) -> String {
+    format!("not attached: systemctl enable --now modem-attach@{name}.service")
+}
+
+/// Where the sockets of attached ports are, the machine's first.
+fn directories(control: &Path) -> Vec<PathBuf> {
+    let mut directories = vec![control.with_file_name("attach")];
+    // Base Directory Specification: relative paths are to be ignored.
+    let own = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = own.filter(|directory| directory.is_absolute());
+    let own = own.map(|directory| directory.join("modemd/attach"));
+    directories.extend(own.filter(|own| *own != directories[0]));
+    directories
+}
+
+fn sockets(control: &Path) -> (Vec<Socket>, Vec<Trouble>) {
+    let (mut sockets, mut troubles) = (Vec::new(), Vec::new());
+    for directory in directories(control) {
+        match sockets_in(&directory) {
+            Ok(found) => sockets.extend(found),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => troubles.push(Trouble::unlisted(&directory, &error)),
+        }
+    }
+    (sockets, troubles)
+}
+
+fn sockets_in(directory: &Path) -> io::Result<Vec<Socket>> {
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_socket() {
+            sockets.push(Socket {
+                name: entry.file_name().to_string_lossy().into_owned(),
+                path: entry.path(),
+            });
+        }
+    }
+    Ok(sockets)
+}
+
+/// Asks all at once, so that those who do not answer hold up nobody; nothing for these.
+fn ask_all(sockets: &[Socket]) -> Vec<Option<Result<interface::Attached, Trouble>>> {
+    let (tell, told) = mpsc::channel();
+    for (index, socket) in sockets.iter().cloned().enumerate() {
+        let tell = tell.clone();
+        thread::spawn(move || tell.send((index, socket.ask())));
+    }
+    drop(tell);
+    let mut answers: Vec<_> = sockets.iter().map(|_| None).collect();
+    let deadline = Instant::now() + PATIENCE;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    while let Ok((index, answer)) = told.recv_timeout(left()) {
+        answers[index] = Some(answer);
+    }
+    answers
+}
+
+fn port(of: Socket, answer: Option<Result<interface::Attached, Trouble>>) -> Option<Port> {
+    use super::trouble::Kind::Absent;
+
+    let answer = answer.unwrap_or_else(|| {
+        let (peer, path) = (Peer::Attached, of.path.as_path());
+        Err(Place { peer, path }.silent())
+    });
+    match answer {
+        Ok(attached) => Some(Port::Told(Box::new(attached))),
+        // It has ended between two looks.
+        Err(trouble) if trouble.kind == Absent => None,
+        Err(trouble) => Some(Port::Untold {
+            name: of.name,
+            why: trouble.what().to_owned(),
+        }),
+    }
+}
+
+/// `modemctl break`: sends a BREAK on the line of an attached port.
+pub(super) fn send_break(control: &Path, name: &str) -> ExitCode {
+    match try_break(control, name) {
+        Ok(()) => {
+            let sent = format!("{name}: a BREAK of {} ms is on its way", BREAK.msec);
+            // It is done, whether somebody reads it or not.
+            let _ = writeln!(io::stdout(), "{}", printable(&sent));
+            ExitCode::SUCCESS
+        }
+        Err(trouble) => trouble.report(),
+    }
+}
+
+fn try_break(control: &Path, name: &str) -> Result<(), Trouble> {
+    let (sockets, unlisted) = sockets(control);
+    let mut troubles = Vec::new();
+    for of in sockets.iter().filter(|of| of.name == name) {
+        let sent = of.open().and_then(|mut to| {
+            let Description { attached } = to.call("Describe", &Nothing {})?;
+            match obstacle(&attached) {
+                Some(why) => Err(Trouble::refused(name, &why)),
+                None => to.call("SendBreak", &BREAK),
+            }
+        });
+        match sent {
+            Ok(Done {}) => return Ok(()),
+            // The machine and this user may both have one of that name.
+            Err(trouble) => troubles.push(trouble),
+        }
+    }
+    let mut names: Vec<_> = sockets.into_iter().map(|of| of.name).collect();
+    names.sort();
+    let not_found = || {
+        let there_are = there_are(names, "attached ports");
+        Trouble::not_found(format!("{name}: nothing of that name is attached: {there_are}"))
+    };
+    let mut troubles = troubles.into_iter().chain(unlisted);
+    Err(troubles.next().unwrap_or_else(not_found))
+}
+
+/// Why no BREAK can be sent now.
+fn obstacle(port: &interface::Attached) -> Option<String> {
+    let Some(why) = &port.why else {
+        let what = match port.state {
+            State::Closed => "no program has its device open",
+            State::Calling => "its server is being called",
+            State::Retrying => "its server could not be reached, and will be called again",
+            State::Waiting => "its server has not given it a line yet",
+            State::Connected | State::Closing => return None,
+        };
+        return Some(format!("it is not connected: {what}"));
+    };
+    match port.state {
+        State::Connected | State::Closing => None,
+        State::Closed => Some(
+            "it is not connected: no program has its device open; when one last had: ".to_owned()
+                + why,
+        ),
+        _ => Some(format!("it is not connected: {why}")),
+    }
+}
