@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::connection::{Connection, Nothing};
+use super::connection::{Connection, DEFAULT_SOCKET, Nothing};
 use super::find::there_are;
 use super::orders::Done;
 use super::printable::printable;
 use super::trouble::{Peer, Place, Trouble};
 use crate::attach::interface::{self, Break, Description, Protocol, State};
-use crate::config::Attachment;
+use crate::config::{Attachment, Attachments, DEFAULT_ATTACH_PATH, Problem};
 
 /// How long all of them together may take to say how it stands with them.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,8 +31,8 @@ const BREAK: Break = Break { msec: 250 };
 #[derive(Debug, Default)]
 pub(super) struct Attached {
     pub(super) ports: Vec<Port>,
-    /// Why there may be more of them.
-    pub(super) troubles: Vec<Trouble>,
+    /// Why there may be more of them, each in a line.
+    pub(super) doubts: Vec<String>,
 }
 
 /// One of them.
@@ -85,13 +85,36 @@ impl Attached {
         let (sockets, troubles) = sockets(control);
         let answers = ask_all(&sockets);
         let ports = sockets.into_iter().zip(answers);
-        let mut ports: Vec<_> = ports.filter_map(|(of, answer)| port(of, answer)).collect();
-        ports.sort_by(|a, b| a.name().cmp(b.name()));
-        Attached { ports, troubles }
+        let mut found = Attached {
+            ports: ports.filter_map(|(of, answer)| port(of, answer)).collect(),
+            doubts: troubles.iter().map(ToString::to_string).collect(),
+        };
+        // The machine's own are not looked at elsewhere.
+        if control == Path::new(DEFAULT_SOCKET) {
+            found.expect_those_in(Path::new(DEFAULT_ATTACH_PATH));
+        }
+        found.ports.sort_by(|a, b| a.name().cmp(b.name()));
+        found
     }
 
     pub(super) fn is_nothing(&self) -> bool {
         self.ports.is_empty()
+    }
+
+    fn expect_those_in(&mut self, file: &Path) {
+        // Nobody needs one.
+        if matches!(file.try_exists(), Ok(false)) {
+            return;
+        }
+        let Attachments {
+            attachments,
+            problems,
+            ..
+        } = Attachments::load(file);
+        self.expect(&attachments);
+        let problems = problems.iter().map(Problem::headline);
+        self.doubts
+            .extend(problems.map(|of| printable(&of).into_owned()));
     }
 
     /// Adds those that should be attached, and are not.
@@ -107,7 +130,6 @@ impl Attached {
                 });
             }
         }
-        self.ports.sort_by(|a, b| a.name().cmp(b.name()));
     }
 }
 
@@ -221,7 +243,9 @@ fn try_break(control: &Path, name: &str) -> Result<(), Trouble> {
     names.sort();
     let not_found = || {
         let there_are = there_are(names, "attached ports");
-        Trouble::not_found(format!("{name}: nothing of that name is attached: {there_are}"))
+        Trouble::not_found(format!(
+            "{name}: nothing of that name is attached: {there_are}"
+        ))
     };
     let mut troubles = troubles.into_iter().chain(unlisted);
     Err(troubles.next().unwrap_or_else(not_found))

@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(fold(text, 80), [text]);
         assert_eq!(
             fold(text, 19),
-            ["fax: no connection", "  to", "  modemhost:2007"]
+            ["fax: no connection", "  to modemhost:2007"]
         );
         assert_eq!(
             fold(text, 12),

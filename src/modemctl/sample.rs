@@ -203,7 +203,9 @@ pub(super) fn attached() -> Attached {
         ..attached_port("fax", "modemhost:2007", Connected)
     };
     let retrying = attach::Attached {
-        why: Some("modemhost:2008: cannot be reached: Connection refused (os error 111)".to_owned()),
+        why: Some(
+            "modemhost:2008: cannot be reached: Connection refused (os error 111)".to_owned(),
+        ),
         ..attached_port("heating", "modemhost:2008", Retrying)
     };
     let failed = attach::Attached {
@@ -243,5 +245,6 @@ pub(super) fn attached() -> Attached {
         line: None,
     });
     attached.expect(&expected);
+    attached.ports.sort_by(|a, b| a.name().cmp(b.name()));
     attached
 }

@@ -22,8 +22,8 @@ use crate::varlink::Parameters;
 
 pub(super) fn run(socket: &Path, as_json: bool) -> ExitCode {
     let attached = Attached::look(socket);
-    for trouble in &attached.troubles {
-        note(trouble);
+    for doubt in &attached.doubts {
+        note(doubt);
     }
     let survey = Connection::open(socket).and_then(|mut to| Survey::ask(&mut to));
     let (survey, trouble) = match survey {

@@ -10,8 +10,8 @@ use nix::unistd::{Gid, Group, Uid, User};
 use serde_json::Value;
 
 use super::printable::printable;
-use crate::{attach, control, exit_code};
 use crate::varlink::{Parameters, SERVICE};
+use crate::{attach, control, exit_code};
 
 /// Why it was not done what somebody was asked for.
 #[derive(Debug)]
@@ -193,9 +193,7 @@ impl Place<'_> {
     /// There is no answer, and there was time enough.
     pub(super) fn silent(&self) -> Trouble {
         let what = match self.peer {
-            Peer::Modemd => {
-                "modemd does not answer: see what it does: journalctl -u modem.service"
-            }
+            Peer::Modemd => "modemd does not answer: see what it does: journalctl -u modem.service",
             Peer::Attached => "its process does not answer: end it, and attach it again",
         };
         self.trouble(Kind::Away, what)

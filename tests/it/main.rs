@@ -22,6 +22,7 @@ mod many;
 mod metrics;
 mod modemctl;
 mod modemctl_answers;
+mod modemctl_attached;
 mod modemctl_real;
 mod modemctl_top;
 mod name_server;

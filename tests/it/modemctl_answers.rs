@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use modemd::control::interface::{Event, Overheard, Traffic, Watched, Way};
 use modemd::varlink::Reply;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fake::{Answer, Done, FIRST, Fake, SECOND, machine, modemctl, run};
 use crate::support::{Client, Scratch, root};
@@ -41,7 +41,8 @@ fn the_status_for_programs_is_what_modemd_said() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let said: Value = serde_json::from_str(&done.out).unwrap();
     let keys: Vec<_> = said.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["describe", "lines", "ports", "sessions"]);
+    assert_eq!(keys, ["attached", "describe", "lines", "ports", "sessions"]);
+    assert_eq!(said["attached"], json!([]));
     assert_eq!(said["describe"]["pid"], 77);
     assert_eq!(said["lines"][0]["state"], "in_use");
     assert_eq!(said["sessions"][0]["signals"]["dcd"], true);
