@@ -179,7 +179,8 @@ fn ask_all(sockets: &[Socket]) -> Vec<Option<Result<interface::Attached, Trouble
     let (tell, told) = mpsc::channel();
     for (index, socket) in sockets.iter().cloned().enumerate() {
         let tell = tell.clone();
-        thread::spawn(move || tell.send((index, socket.ask())));
+        // Nobody takes it in that comes too late.
+        thread::spawn(move || drop(tell.send((index, socket.ask()))));
     }
     drop(tell);
     let mut answers: Vec<_> = sockets.iter().map(|_| None).collect();
