@@ -76,11 +76,13 @@ fn what_may_be_missing_may_be_missing() {
 }
 
 #[test]
-fn the_interface_has_the_one_error_that_modemctl_knows() {
+fn every_error_of_the_interface_is_the_one_that_is_sent() {
     let named = parse(DESCRIPTION);
     let errors: Vec<_> = named
         .keys()
         .filter_map(|name| name.strip_prefix("error "))
         .collect();
     assert_eq!(errors, ["Failed"]);
+    let code = include_str!("callers.rs");
+    assert!(code.contains("{NAME}.Failed"));
 }

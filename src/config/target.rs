@@ -102,8 +102,10 @@ fn without_port(text: &str) -> Mistake {
 fn no_host(host: &str, in_brackets: Option<&str>, port: &str) -> Mistake {
     let no_host = |why: &str, remedy| Mistake::new(format!("{} {why}", quoted(host)), remedy);
     if matches!(host, "" | "*") {
-        let remedy = format!("write for example `modemhost:{port}`, or `localhost:{port}`");
-        return no_host("is no host", remedy);
+        return Mistake::new(
+            format!("{} has no host", quoted(&format!("{host}:{port}"))),
+            format!("write for example `modemhost:{port}`, or `localhost:{port}`"),
+        );
     }
     let bare = in_brackets.unwrap_or(host);
     if is_name_or_v4(bare) {
@@ -234,11 +236,11 @@ mod tests {
             ),
             (
                 ":2007",
-                "`` is no host: write for example `modemhost:2007`, or `localhost:2007`",
+                "`:2007` has no host: write for example `modemhost:2007`, or `localhost:2007`",
             ),
             (
                 "*:2007",
-                "`*` is no host: write for example `modemhost:2007`, or `localhost:2007`",
+                "`*:2007` has no host: write for example `modemhost:2007`, or `localhost:2007`",
             ),
             (
                 "modemhost:0",

@@ -138,7 +138,7 @@ fn way_out(name: &str) -> String {
 }
 
 /// Where the sockets of attached ports are, the machine's first.
-fn directories(control: &Path) -> Vec<PathBuf> {
+pub(super) fn directories(control: &Path) -> Vec<PathBuf> {
     let mut directories = vec![control.with_file_name("attach")];
     // Base Directory Specification: relative paths are to be ignored.
     let own = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
