@@ -117,6 +117,18 @@ impl Fake {
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         run(&self.socket(), arguments)
     }
+
+    /// The same, as somebody who is in no group.
+    pub(crate) fn run_as_nobody(&self, arguments: &[&str]) -> Done {
+        // Also the program must be where anybody gets at it.
+        let program = self.socket().with_file_name("modemctl");
+        fs::copy(env!("CARGO_BIN_EXE_modemctl"), &program).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(program).arg("--socket").arg(self.socket());
+        command.args(arguments).env_remove("XDG_RUNTIME_DIR");
+        Done::from(command.output().unwrap())
+    }
 }
 
 fn serve(mut stream: UnixStream, answer: &dyn Fn(&Call) -> Answer, calls: &Mutex<Vec<Call>>) {
@@ -181,6 +193,17 @@ pub(crate) fn modemctl(socket: &Path) -> Command {
 /// Runs modemctl to its end.
 pub(crate) fn run(socket: &Path, arguments: &[&str]) -> Done {
     modemctl(socket).args(arguments).output().unwrap().into()
+}
+
+/// That it failed, and said nothing but why, in a line with all of `parts`.
+#[track_caller]
+pub(crate) fn says(done: &Done, code: i32, parts: &[&str]) {
+    assert_eq!(done.code, Some(code), "{done:?}");
+    assert_eq!(done.out, "");
+    for part in parts {
+        assert!(done.err.contains(part), "{part:?} in {done:?}");
+    }
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
 }
 
 pub(crate) const FIRST: &str = "16275e76514d4ea0";

@@ -1,4 +1,4 @@
-//! `modemctl` and attached ports: what it shows of them, and a BREAK.
+//! `modemctl status` and attached ports.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -6,84 +6,15 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
-use modemd::attach::interface::{Attached, Description, NAME, Protocol, Signals, State};
-use modemd::varlink::{Call, Parameters, Reply};
+use modemd::attach::interface::{Attached, State};
+use modemd::varlink::Reply;
 use nix::unistd::Group;
 use serde_json::{Value, json};
 
-use crate::fake::{Answer, Done, Fake, machine, modemctl, run};
+use crate::fake::{Answer, Done, Fake, machine, modemctl, says};
+use crate::fake_attached::{client, connected, failed, port, process};
 use crate::stage::Stage;
 use crate::support::{Scratch, root};
-
-fn port(name: &str, state: State) -> Attached {
-    Attached {
-        name: name.to_owned(),
-        server: "modemhost:2007".to_owned(),
-        protocol: Protocol::Telnet,
-        link: Some(format!("/run/modemd/tty/{name}")),
-        device: "/dev/pts/7".to_owned(),
-        state,
-        age_usec: 31_000_000,
-        why: None,
-        peer: None,
-        to_line: 0,
-        to_program: 0,
-        settings: None,
-        signals: None,
-        pid: 78,
-    }
-}
-
-/// One that a program is connected with.
-fn connected(name: &str) -> Attached {
-    Attached {
-        age_usec: 4_380_000_000,
-        peer: Some("192.168.2.1:2007".to_owned()),
-        to_line: 1536,
-        to_program: 13_000_000,
-        settings: Some("9600,7,E,1".to_owned()),
-        signals: Some(Signals {
-            cts: true,
-            dsr: false,
-            dcd: true,
-            ri: false,
-        }),
-        ..port(name, State::Connected)
-    }
-}
-
-fn retrying(name: &str, why: &str) -> Attached {
-    let why = Some(why.to_owned());
-    Attached {
-        why,
-        ..port(name, State::Retrying)
-    }
-}
-
-/// The process of such a port.
-fn process(attached: Attached) -> impl Fn(&Call) -> Answer {
-    move |call| match call.target() {
-        (NAME, "Describe") => Answer::of(&Description {
-            attached: attached.clone(),
-        }),
-        (NAME, "SendBreak") => Answer::nothing(),
-        _ => Answer::Replies(vec![Reply::method_not_found(&call.method)]),
-    }
-}
-
-fn failed(why: &str) -> Answer {
-    let about: Parameters = [("why".to_owned(), why.into())].into_iter().collect();
-    Answer::Replies(vec![Reply::error(format!("{NAME}.Failed"), about)])
-}
-
-/// A machine with attached ports and no modemd.
-fn client() -> Fake {
-    let fake = Fake::away();
-    fake.attach("fax", process(connected("fax")));
-    let refused = "modemhost:2007: cannot be reached: Connection refused";
-    fake.attach("gsm", process(retrying("gsm", refused)));
-    fake
-}
 
 const CLIENT: &str = "\
 NAME  SERVER          DEVICE               STATE      SINCE     TO LINE  TO PROGRAM  SIGNALS  SETTINGS
@@ -92,16 +23,6 @@ gsm   modemhost:2007  /run/modemd/tty/gsm  retrying   31s           0 B         
 
 gsm: modemhost:2007: cannot be reached: Connection refused
 ";
-
-#[track_caller]
-fn says(done: &Done, code: i32, parts: &[&str]) {
-    assert_eq!(done.code, Some(code), "{done:?}");
-    assert_eq!(done.out, "");
-    for part in parts {
-        assert!(done.err.contains(part), "{part:?} in {done:?}");
-    }
-    assert_eq!(done.err.lines().count(), 1, "{done:?}");
-}
 
 #[test]
 fn what_is_attached_is_shown_below_the_lines_with_why_it_is_not_connected() {
@@ -244,18 +165,6 @@ fn whoever_is_dead_silent_or_talks_nonsense_spoils_nothing() {
     }
 }
 
-/// What modemctl says to somebody who is in no group, with only his own program at hand.
-fn as_nobody(fake: &Fake, arguments: &[&str]) -> Done {
-    // Also the program must be where anybody gets at it.
-    let program = fake.socket().with_file_name("modemctl");
-    fs::copy(env!("CARGO_BIN_EXE_modemctl"), &program).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program).arg("--socket").arg(fake.socket());
-    command.args(arguments).env_remove("XDG_RUNTIME_DIR");
-    Done::from(command.output().unwrap())
-}
-
 #[test]
 fn who_may_not_ask_is_told_of_the_group_that_may() {
     if !root() {
@@ -268,7 +177,7 @@ fn who_may_not_ask_is_told_of_the_group_that_may() {
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o660)).unwrap();
     let why = "fax: its process may not be asked: permission denied; be root, or join the group \
                dialout and log in anew: usermod -aG dialout nobody";
-    let done = as_nobody(&fake, &["status"]);
+    let done = fake.run_as_nobody(&["status"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
     assert_eq!(
         done.out,
@@ -276,11 +185,11 @@ fn who_may_not_ask_is_told_of_the_group_that_may() {
             "NAME  SERVER  DEVICE  STATE    SINCE  TO LINE  TO PROGRAM  SIGNALS  SETTINGS\nfax                   unknown\n\n{why}\n"
         )
     );
-    says(&as_nobody(&fake, &["break", "fax"]), 77, &[why]);
+    says(&fake.run_as_nobody(&["break", "fax"]), 77, &[why]);
 
     // Nobody but root is in a group that may.
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).unwrap();
-    let done = as_nobody(&fake, &["break", "fax"]);
+    let done = fake.run_as_nobody(&["break", "fax"]);
     assert!(
         done.err.ends_with("permission denied; be root\n"),
         "{done:?}"
@@ -289,72 +198,9 @@ fn who_may_not_ask_is_told_of_the_group_that_may() {
     let directory = socket.parent().unwrap();
     fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
     let unlisted = format!("{}: what is attached cannot be listed", directory.display());
-    let done = as_nobody(&fake, &["status"]);
+    let done = fake.run_as_nobody(&["status"]);
     assert!(done.err.contains(&unlisted), "{done:?}");
-    says(&as_nobody(&fake, &["break", "fax"]), 77, &[&unlisted]);
-}
-
-#[test]
-fn a_break_is_sent_to_the_port_of_that_name() {
-    let fake = client();
-    let done = fake.run(&["break", "fax"]);
-    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
-    assert_eq!(done.out, "fax: a BREAK of 250 ms is on its way\n");
-    let calls = fake.all_calls();
-    assert_eq!(calls.last().unwrap().method, "io.modemd.Attach.SendBreak");
-    let given = Value::Object(calls.last().unwrap().parameters.clone());
-    assert_eq!(given, json!({ "msec": 250 }));
-}
-
-#[test]
-fn where_no_break_can_be_sent_it_is_told_why() {
-    let fake = client();
-    let was = Attached {
-        why: Some("all lines are in use".to_owned()),
-        ..port("was", State::Closed)
-    };
-    for port in [
-        port("closed", State::Closed),
-        port("waiting", State::Waiting),
-        was,
-    ] {
-        fake.attach(&port.name.clone(), process(port));
-    }
-    fake.attach("raw", |call| match call.target().1 {
-        "SendBreak" => failed("there is no BREAK over raw"),
-        _ => process(connected("raw"))(call),
-    });
-    for (name, why) in [
-        (
-            "gsm",
-            "modemhost:2007: cannot be reached: Connection refused",
-        ),
-        ("closed", "no program has its device open"),
-        ("waiting", "its server has not given it a line yet"),
-        (
-            "was",
-            "no program has its device open; when one last had: all lines are in use",
-        ),
-    ] {
-        let why = format!("{name}: it is not connected: {why}\n");
-        says(&fake.run(&["break", name]), 1, &[&why]);
-    }
-    let why = "raw: it was not done: there is no BREAK over raw\n";
-    says(&fake.run(&["break", "raw"]), 1, &[why]);
-    let sent = fake.calls();
-    let sent = sent.iter().filter(|(method, _)| method == "SendBreak");
-    assert_eq!(sent.count(), 1);
-}
-
-#[test]
-fn a_name_that_is_not_attached_is_answered_with_those_that_are() {
-    let fake = client();
-    for name in ["fox", "../io.modemd", "", "attach/fax"] {
-        let why = format!("{name}: nothing of that name is attached: there are fax, gsm\n");
-        says(&fake.run(&["break", name]), 1, &[&why]);
-    }
-    let nobody = run(&Scratch::new().path().join("io.modemd"), &["break", "fax"]);
-    says(&nobody, 1, &["there are no attached ports"]);
+    says(&fake.run_as_nobody(&["break", "fax"]), 77, &[&unlisted]);
 }
 
 /// A machine of its own with this `attach.toml`, on which `fax` is attached.
