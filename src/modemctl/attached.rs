@@ -1,7 +1,6 @@
 //! Attached ports, from the side of those who ask: what is there, how it stands with it, and a BREAK.
 
 use std::collections::HashSet;
-use std::env;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -13,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::attach::folders;
 use super::connection::{Connection, DEFAULT_SOCKET, Nothing};
 use super::find::there_are;
 use super::orders::Done;
 use super::printable::printable;
 use super::trouble::{Peer, Place, Trouble};
-use crate::attach::interface::{self, Break, Description, Protocol, State};
+use crate::attach::interface::{self, Break, Description, Protocol};
 use crate::config::{Attachment, Attachments, DEFAULT_ATTACH_PATH, Problem};
 
 /// How long all of them together may take to say how it stands with them.
@@ -137,32 +137,21 @@ fn way_out(name: &str) -> String {
     format!("not attached: systemctl enable --now modem-attach@{name}.service")
 }
 
-/// Where the sockets of attached ports are, the machine's first.
-pub(super) fn directories(control: &Path) -> Vec<PathBuf> {
-    let mut directories = vec![control.with_file_name("attach")];
-    // Base Directory Specification: relative paths are to be ignored.
-    let own = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let own = own.filter(|directory| directory.is_absolute());
-    let own = own.map(|directory| directory.join("modemd/attach"));
-    directories.extend(own.filter(|own| *own != directories[0]));
-    directories
-}
-
 fn sockets(control: &Path) -> (Vec<Socket>, Vec<Trouble>) {
     let (mut sockets, mut troubles) = (Vec::new(), Vec::new());
-    for directory in directories(control) {
-        match sockets_in(&directory) {
+    for folder in folders(control) {
+        match sockets_in(&folder) {
             Ok(found) => sockets.extend(found),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => troubles.push(Trouble::unlisted(&directory, &error)),
+            Err(error) => troubles.push(Trouble::unlisted(&folder, &error)),
         }
     }
     (sockets, troubles)
 }
 
-fn sockets_in(directory: &Path) -> io::Result<Vec<Socket>> {
+fn sockets_in(folder: &Path) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
-    for entry in fs::read_dir(directory)? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_socket() {
             sockets.push(Socket {
@@ -227,13 +216,7 @@ fn try_break(control: &Path, name: &str) -> Result<(), Trouble> {
     let (sockets, unlisted) = sockets(control);
     let mut troubles = Vec::new();
     for of in sockets.iter().filter(|of| of.name == name) {
-        let sent = of.open().and_then(|mut to| {
-            let Description { attached } = to.call("Describe", &Nothing {})?;
-            match obstacle(&attached) {
-                Some(why) => Err(Trouble::refused(name, &why)),
-                None => to.call("SendBreak", &BREAK),
-            }
-        });
+        let sent = of.open().and_then(|mut to| to.call("SendBreak", &BREAK));
         match sent {
             Ok(Done {}) => return Ok(()),
             // The machine and this user may both have one of that name.
@@ -250,26 +233,4 @@ fn try_break(control: &Path, name: &str) -> Result<(), Trouble> {
     };
     let mut troubles = troubles.into_iter().chain(unlisted);
     Err(troubles.next().unwrap_or_else(not_found))
-}
-
-/// Why no BREAK can be sent now.
-fn obstacle(port: &interface::Attached) -> Option<String> {
-    let Some(why) = &port.why else {
-        let what = match port.state {
-            State::Closed => "no program has its device open",
-            State::Calling => "its server is being called",
-            State::Retrying => "its server could not be reached, and will be called again",
-            State::Waiting => "its server has not given it a line yet",
-            State::Connected | State::Closing => return None,
-        };
-        return Some(format!("it is not connected: {what}"));
-    };
-    match port.state {
-        State::Connected | State::Closing => None,
-        State::Closed => Some(
-            "it is not connected: no program has its device open; when one last had: ".to_owned()
-                + why,
-        ),
-        _ => Some(format!("it is not connected: {why}")),
-    }
 }

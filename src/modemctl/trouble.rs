@@ -58,21 +58,12 @@ impl Trouble {
         }
     }
 
-    /// It cannot be done with this attached port as it is.
-    pub(super) fn refused(name: &str, why: &str) -> Trouble {
-        Trouble {
-            kind: Kind::Refused,
-            place: printable(name).into_owned(),
-            what: printable(why).into_owned(),
-        }
-    }
-
     /// What is attached is not known.
-    pub(super) fn unlisted(directory: &Path, error: &io::Error) -> Trouble {
+    pub(super) fn unlisted(folder: &Path, error: &io::Error) -> Trouble {
         let is_denied = error.kind() == ErrorKind::PermissionDenied;
         Trouble {
             kind: if is_denied { Kind::Denied } else { Kind::Away },
-            place: printable(&directory.to_string_lossy()).into_owned(),
+            place: printable(&folder.to_string_lossy()).into_owned(),
             what: format!("what is attached cannot be listed: {error}"),
         }
     }

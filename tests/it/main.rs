@@ -23,6 +23,7 @@ mod many;
 mod metrics;
 mod modemctl;
 mod modemctl_answers;
+mod modemctl_attach;
 mod modemctl_attached;
 mod modemctl_break;
 mod modemctl_real;

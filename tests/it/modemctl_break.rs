@@ -1,10 +1,9 @@
 //! `modemctl break`.
 
-use modemd::attach::interface::{Attached, State};
 use serde_json::{Value, json};
 
 use crate::fake::{run, says};
-use crate::fake_attached::{client, connected, failed, port, process};
+use crate::fake_attached::{client, connected, failed, process};
 use crate::support::Scratch;
 
 #[test]
@@ -22,41 +21,12 @@ fn a_break_is_sent_to_the_port_of_that_name() {
 #[test]
 fn where_no_break_can_be_sent_it_is_told_why() {
     let fake = client();
-    let was = Attached {
-        why: Some("all lines are in use".to_owned()),
-        ..port("was", State::Closed)
-    };
-    for port in [
-        port("closed", State::Closed),
-        port("waiting", State::Waiting),
-        was,
-    ] {
-        fake.attach(&port.name.clone(), process(port));
-    }
     fake.attach("raw", |call| match call.target().1 {
-        "SendBreak" => failed("there is no BREAK over raw"),
+        "SendBreak" => failed("without telnet there is no BREAK"),
         _ => process(connected("raw"))(call),
     });
-    for (name, why) in [
-        (
-            "gsm",
-            "modemhost:2007: cannot be reached: Connection refused",
-        ),
-        ("closed", "no program has its device open"),
-        ("waiting", "its server has not given it a line yet"),
-        (
-            "was",
-            "no program has its device open; when one last had: all lines are in use",
-        ),
-    ] {
-        let why = format!("{name}: it is not connected: {why}\n");
-        says(&fake.run(&["break", name]), 1, &[&why]);
-    }
-    let why = "raw: it was not done: there is no BREAK over raw\n";
+    let why = "raw: it was not done: without telnet there is no BREAK\n";
     says(&fake.run(&["break", "raw"]), 1, &[why]);
-    let sent = fake.calls();
-    let sent = sent.iter().filter(|(method, _)| method == "SendBreak");
-    assert_eq!(sent.count(), 1);
 }
 
 #[test]
