@@ -1,9 +1,8 @@
 //! hub4com, which makes a COM port of a telnet port on Windows.
 //!
-//! It does not run here. A stand-in says and takes octet for octet what version 2.1.0.0 says and takes
-//! with the arguments in `packaging/windows.md`: the first message in one piece before any answer,
-//! answers to options by its own table, no wait for anything, no mask ever asked for. The rules are
-//! those of its filters `telnet`, `pin2con`, `pinmap` and its driver `tcp`.
+//! It does not run here. A stand-in says and takes octet for octet what version 2.1.0.0 was seen to say
+//! and take under Wine with the arguments in `packaging/windows.md`: the first message in one piece before
+//! any answer, answers to options by its own table, no wait for anything, no mask ever asked for.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -149,7 +148,6 @@ impl Hub4com {
                 Place::Data
             }
             (Place::Code, SB | WILL..=DONT) => Place::Option(octet),
-            (Place::Code, _) => Place::Data,
             (Place::Option(SB), _) => {
                 self.parameters.clear();
                 Place::Parameters(octet)
@@ -167,7 +165,8 @@ impl Hub4com {
                 self.messages.push(std::mem::take(&mut self.parameters));
                 Place::Data
             }
-            (Place::ParameterCode(_), _) => Place::Data,
+            // Whatever else comes behind an IAC is dropped.
+            (Place::Code | Place::ParameterCode(_), _) => Place::Data,
         };
     }
 
@@ -366,4 +365,21 @@ fn a_program_that_closes_its_com_port_gives_the_modem_to_the_next() {
     for line in served.server.logged_times(" left ", 3) {
         assert!(line.ends_with("the client closed"), "{line}");
     }
+}
+
+#[test]
+fn hub4com_that_finds_all_modems_in_use_hears_so_and_gets_one_when_it_comes_again() {
+    let served = Served::new();
+    let settings = Settings(9600, 8, 1, 1);
+    let mut first = Hub4com::connects(served.server.address(), settings);
+    first.reads_until("the greeting", |hub| hub.messages.len() == 8);
+    let mut second = Hub4com::connects(served.server.address(), settings);
+    second.reads_until("the words", |hub| hub.data.ends_with(b"later.\r\n"));
+    assert_eq!(second.server.read(&mut [0]).unwrap(), 0, "the end in order");
+    first.ends();
+    served.is_left(1);
+    let mut second = Hub4com::connects(served.server.address(), settings);
+    second.writes(b"ATZ\r");
+    second.reads_until("OK", |hub| hub.data.ends_with(b"OK\r\n"));
+    second.ends();
 }

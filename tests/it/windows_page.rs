@@ -126,7 +126,7 @@ fn every_option_of_hub4com_that_the_page_names_is_documented() {
 fn expanded(line: &str) -> Vec<String> {
     let mut words = line.split_whitespace();
     assert_eq!(words.next(), Some("com2tcp-rfc2217"));
-    let (mut all, mut pin2con, mut telnet) = (Vec::new(), String::new(), String::new());
+    let (mut all, mut pin2con, mut telnet) = (Vec::new(), Vec::new(), Vec::new());
     let mut star = "*";
     let mut places = Vec::new();
     while let Some(word) = words.next() {
@@ -135,10 +135,10 @@ fn expanded(line: &str) -> Vec<String> {
             "--reconnect" => all.push(format!("--reconnect={}", value())),
             "--connect" => {
                 star = "";
-                pin2con += &format!(" --connect={}", value());
+                pin2con.push(format!("--connect={}", value()));
             }
-            "--delay-disconnect" => pin2con += &format!(" --delay-disconnect={}", value()),
-            "--keep-active" => telnet += &format!(" --keep-active={}", value()),
+            "--delay-disconnect" => pin2con.push(format!("--delay-disconnect={}", value())),
+            "--keep-active" => telnet.push(format!("--keep-active={}", value())),
             _ => places.push(word),
         }
     }
@@ -147,10 +147,10 @@ fn expanded(line: &str) -> Vec<String> {
     };
     all.push("--create-filter=escparse,com,parse".to_owned());
     if star.is_empty() {
-        let options = pin2con.trim_start();
+        let options = pin2con.join(" ");
         all.push(format!("--create-filter=pin2con,com,connect:{options}"));
     }
-    let options = telnet.trim_start();
+    let options = telnet.join(" ");
     all.extend([
         "--create-filter=pinmap,com,pinmap:--rts=cts --dtr=dsr".to_owned(),
         "--create-filter=linectl,com,lc:--br=local --lc=local".to_owned(),
