@@ -81,17 +81,15 @@ class Program:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error:
+            # Its answer may never come.
+            self.process.kill()
         self.close()
 
     def close(self):
-        if self.process.stdin.closed:
-            return
-        try:
+        if not self.process.stdin.closed:
             self.process.communicate(b"\n", timeout=PATIENCE)
-        finally:
-            self.process.kill()
-            self.process.wait()
 
     def is_answered(self):
         # dd writes each byte as it comes.
