@@ -93,7 +93,7 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	$(INSTALL) -d -m 755 $(DESTDIR)/etc/modemd/conf.d
 # Who installs by hand a second time has a configuration of his own.
 	[ -e $(DESTDIR)/etc/modemd/modemd.toml ] || $(INSTALL) -m 644 packaging/modemd.toml $(DESTDIR)/etc/modemd/
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md packaging/windows.md
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf packaging/attach.toml
 	$(call install_text,$(filter %.1,$(MANUAL)),$(MANDIR)/man1)
 	$(call install_text,$(filter %.5,$(MANUAL)),$(MANDIR)/man5)
