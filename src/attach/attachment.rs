@@ -157,7 +157,7 @@ impl Attachment {
                 let connection = Connection::new(socket, self.options.protocol);
                 self.known.begin();
                 self.enter(Stage::Connected(connection));
-                self.look_for_line();
+                self.look_for_line()?;
                 self.move_on()
             }
             (Stage::Calling, Err(why)) => {
@@ -205,9 +205,9 @@ impl Attachment {
     }
 
     /// Looks whether the server has given a line.
-    fn look_for_line(&mut self) {
+    fn look_for_line(&mut self) -> io::Result<()> {
         let Stage::Connected(connection) = &mut self.stage else {
-            return;
+            return Ok(());
         };
         if !connection.has_line() {
             if let Some(words) = connection.words() {
@@ -217,7 +217,7 @@ impl Attachment {
                     self.why = Some(words);
                 }
             }
-            return;
+            return Ok(());
         }
         self.why = None;
         self.told = None;
@@ -225,10 +225,12 @@ impl Attachment {
         if connection.control() == Some(Control::Refused) {
             text += "; it takes no COM port commands: its line stays as it is";
         }
+        self.device.catch_up()?;
         connection.set_up(self.device.wanted());
         self.known.has_line = true;
         self.since = Instant::now();
         self.info(&text);
+        Ok(())
     }
 
     /// Something is to be had of the connection.
@@ -242,7 +244,7 @@ impl Attachment {
         match connection.hear() {
             Ok(told) => {
                 if !self.known.has_line {
-                    self.look_for_line();
+                    self.look_for_line()?;
                 }
                 for told in told {
                     self.take_notice(told)?;
@@ -476,7 +478,7 @@ impl Attachment {
         self.known.end();
         self.departed = None;
         self.break_end = None;
-        self.device.pty().discard()?;
+        self.device.forget()?;
         self.enter(Stage::Closed);
         // Somebody may have come meanwhile.
         self.opened()
