@@ -115,34 +115,13 @@ impl Client {
     /// something is unacknowledged the relay looks after that.
     pub fn prepare(&self, keepalive: Duration, max_unsent: u32) -> io::Result<()> {
         let socket = self.socket.get_ref();
-        let room = usize::try_from(max_unsent).unwrap_or(usize::MAX);
         if let Peer::Local { .. } = self.peer {
+            let room = usize::try_from(max_unsent).unwrap_or(usize::MAX);
             // The kernel doubles this, and lets the last write go beyond it by half of that
             // (`unix_stream_sendmsg()` in af_unix.c).
             return socket.set_send_buffer_size(room / 3);
         }
-        socket.set_tcp_nodelay(true)?;
-        socket.set_out_of_band_inline(true)?;
-        // For a client whose window is closed. Only a new segment is held against it
-        // (`tcp_sendmsg_locked()` in tcp.c): the last one may still grow, to 64 KiB at most.
-        socket.set_tcp_notsent_lowat(max_unsent)?;
-        // For a client whose machine does not answer: what was sent to it is kept, and that is up
-        // to `tcp_wmem`'s 4 MiB unless there is a size, of which the kernel makes the double.
-        socket.set_send_buffer_size(room)?;
-        // A client that does not read is asked often enough whether it is there. Before Linux 6.15
-        // the kernel's pauses between such probes grow to two minutes, and nothing can be done.
-        let pause = (keepalive / 4).as_millis().clamp(RTO_MAX_MIN, RTO_MAX_MAX);
-        let _ = setsockopt(socket, RtoMax, &u32::try_from(pause).unwrap_or(u32::MAX));
-        // Quiet for a third, then probes until the time is up.
-        let part = |part: u64| (keepalive.as_secs() / part).clamp(1, KEEPALIVE_MAX);
-        let (quiet, interval) = (part(3), part(6));
-        let probes = (keepalive.as_secs().saturating_sub(quiet) / interval).clamp(1, PROBES_MAX);
-        socket.set_tcp_keepalive(
-            &TcpKeepalive::new()
-                .with_time(Duration::from_secs(quiet))
-                .with_interval(Duration::from_secs(interval))
-                .with_retries(u32::try_from(probes).unwrap_or(1)),
-        )
+        prepare(socket, keepalive, max_unsent)
     }
 
     /// Who this is.
@@ -217,4 +196,32 @@ pub fn has_urgent_data(socket: &Socket) -> bool {
         && look[0]
             .revents()
             .is_some_and(|events| events.contains(PollFlags::POLLPRI))
+}
+
+/// Sets up a TCP connection: urgent data comes in its place among the rest, what is written leaves at once,
+/// little more than `max_unsent` octets wait for a peer that does not read, and one that vanished is noticed within
+/// `keepalive` (whole seconds, two at least) while nothing is unacknowledged.
+pub(crate) fn prepare(socket: &Socket, keepalive: Duration, max_unsent: u32) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_out_of_band_inline(true)?;
+    // For a client whose window is closed. Only a new segment is held against it
+    // (`tcp_sendmsg_locked()` in tcp.c): the last one may still grow, to 64 KiB at most.
+    socket.set_tcp_notsent_lowat(max_unsent)?;
+    // For a client whose machine does not answer: what was sent to it is kept, and that is up
+    // to `tcp_wmem`'s 4 MiB unless there is a size, of which the kernel makes the double.
+    socket.set_send_buffer_size(usize::try_from(max_unsent).unwrap_or(usize::MAX))?;
+    // A client that does not read is asked often enough whether it is there. Before Linux 6.15
+    // the kernel's pauses between such probes grow to two minutes, and nothing can be done.
+    let pause = (keepalive / 4).as_millis().clamp(RTO_MAX_MIN, RTO_MAX_MAX);
+    let _ = setsockopt(socket, RtoMax, &u32::try_from(pause).unwrap_or(u32::MAX));
+    // Quiet for a third, then probes until the time is up.
+    let part = |part: u64| (keepalive.as_secs() / part).clamp(1, KEEPALIVE_MAX);
+    let (quiet, interval) = (part(3), part(6));
+    let probes = (keepalive.as_secs().saturating_sub(quiet) / interval).clamp(1, PROBES_MAX);
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(Duration::from_secs(quiet))
+            .with_interval(Duration::from_secs(interval))
+            .with_retries(u32::try_from(probes).unwrap_or(1)),
+    )
 }

@@ -107,7 +107,7 @@ pub fn start(verbose: bool) {
 }
 
 /// Whether stderr leads to the journal anyway (`$JOURNAL_STREAM`, `systemd.exec(5)`).
-fn stderr_is_journal() -> bool {
+pub(crate) fn stderr_is_journal() -> bool {
     let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
     fstat(io::stderr()).is_ok_and(|of| stream == format!("{}:{}", of.st_dev, of.st_ino))
 }

@@ -1,5 +1,6 @@
 //! Configuration cases: each folder in `tests/config` is one, with the files as they would stand
-//! in `/etc/modemd`, perhaps a `services` as in `/etc`, and what comes of them in `expected`.
+//! in `/etc/modemd`, perhaps a `services` as in `/etc`, and what comes of them in `expected`. A folder
+//! with an `attach.toml` is a case of that file alone.
 //!
 //! A new case is files only; `UPDATE_EXPECTED=1 cargo test --test config` writes its `expected`
 //! (and those of all others), to be read before it is committed.
@@ -9,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use modemd::config::{
-    Busy, ClientSetting, ClientSettings, Config, Instance, Port, Problem, Protocol, Server,
-    Services, display_duration,
+    Attachments, Busy, ClientSetting, ClientSettings, Config, Instance, Port, Problem, Protocol,
+    Server, Services, display_duration,
 };
 use proptest::prelude::*;
 
@@ -21,6 +22,13 @@ fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<_> = folders.filter(|path| path.is_dir()).collect();
     cases.sort();
     cases
+}
+
+/// The attachments of a case that has such a file.
+fn attachments(case: &Path) -> Option<Attachments> {
+    let bytes = fs::read(case.join("attach.toml")).ok()?;
+    let file = Path::new("attach.toml");
+    Some(Attachments::parse(file, &bytes, &services(case)))
 }
 
 /// A case's files under the names that stand in `expected`.
@@ -120,18 +128,47 @@ fn port_settings(port: &Port) -> String {
     lines.join("\n") + "\n"
 }
 
-fn outcome(config: &Config) -> String {
-    let mut text = settings(config);
-    for problem in &config.problems {
+/// The same of attachments.
+fn attachment_settings(attachments: &Attachments) -> String {
+    let mut text = String::new();
+    for attachment in &attachments.attachments {
+        let (name, server) = (&attachment.name, &attachment.server);
+        let protocol = attachment.protocol;
+        writeln!(
+            text,
+            "[{name:?}]\nserver = \"{server}\"\nprotocol = \"{protocol}\""
+        )
+        .unwrap();
+        if let Some(line) = attachment.line {
+            writeln!(text, "line = \"{line}\"").unwrap();
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// What comes of a case.
+fn outcome(case: &Path) -> String {
+    if let Some(attachments) = attachments(case) {
+        let settings = attachment_settings(&attachments);
+        return outcome_of(settings, &attachments.problems, "attachment");
+    }
+    let config = Config::parse(&files(case), &services(case));
+    outcome_of(settings(&config), &config.problems, "port")
+}
+
+fn outcome_of(settings: String, problems: &[Problem], what: &str) -> String {
+    let mut text = settings;
+    for problem in problems {
         match &problem.port {
-            Some(port) => writeln!(text, "# port {port:?} is disabled:"),
-            None => writeln!(text, "# not about one port:"),
+            Some(name) => writeln!(text, "# {what} {name:?} is disabled:"),
+            None => writeln!(text, "# not about one {what}:"),
         }
         .unwrap();
         writeln!(text, "{problem}\n").unwrap();
     }
     if text.is_empty() {
-        text.push_str("# no ports, no problems");
+        write!(text, "# no {what}s, no problems").unwrap();
     }
     text.trim_end().to_owned() + "\n"
 }
@@ -142,7 +179,7 @@ fn each_folder_gives_what_it_expects() {
     let mut differences = String::new();
     for case in cases() {
         let name = case.file_name().unwrap().display().to_string();
-        let outcome = outcome(&Config::parse(&files(&case), &services(&case)));
+        let outcome = outcome(&case);
         let expected = case.join("expected");
         if update {
             fs::write(expected, &outcome).unwrap();
@@ -180,13 +217,29 @@ fn difference(expected: &str, is: &str) -> String {
 
 #[test]
 fn settings_written_out_read_back_the_same() {
+    let again = PathBuf::from("again.toml");
     for case in cases() {
+        if let Some(attachments) = attachments(&case) {
+            let text = attachment_settings(&attachments).into_bytes();
+            let again = Attachments::parse(&again, &text, &Services::default());
+            assert_eq!(again.problems, [], "{}", case.display());
+            assert_eq!(again.attachments, attachments.attachments);
+            continue;
+        }
         let config = Config::parse(&files(&case), &services(&case));
         let text = settings(&config).into_bytes();
-        let again = Config::parse(&[("again.toml".into(), text)], &Services::default());
+        let again = Config::parse(&[(again.clone(), text)], &Services::default());
         assert_eq!(again.problems, [], "{}", case.display());
         assert_eq!((again.server, again.ports), (config.server, config.ports));
     }
+}
+
+/// Checks the problems of an `attach.toml`.
+fn check_attachments(bytes: Vec<u8>) {
+    let files = [(PathBuf::from("attach.toml"), bytes)];
+    let [(file, bytes)] = &files;
+    let attachments = Attachments::parse(file, bytes, &Services::default());
+    check_places(&files, &attachments.problems);
 }
 
 /// What holds for the problems of any files: the place is in its file, and the line shown is the
@@ -214,15 +267,36 @@ fn check_places(files: &[(PathBuf, Vec<u8>)], problems: &[Problem]) {
 /// A good file with every key, to be spoilt.
 const GOOD: &str = include_str!("config/good-every-key/modemd.toml");
 
+/// The same of attachments.
+const GOOD_ATTACHMENTS: &str = include_str!("config/attach-good/attach.toml");
+
+/// A file with a piece of it replaced.
+fn spoilt(good: &str, at: proptest::sample::Index, taken: usize, put: String) -> Vec<u8> {
+    let mut bytes = good.as_bytes().to_vec();
+    let at = at.index(bytes.len());
+    let end = (at + taken).min(bytes.len());
+    bytes.splice(at..end, put.into_bytes());
+    bytes
+}
+
+/// What the caret of a problem is below.
+fn below_the_caret(problem: &Problem) -> String {
+    let place = problem.place.as_ref().unwrap();
+    let below = place.text.chars().skip(place.column - 1);
+    below.take(place.width).collect()
+}
+
 proptest! {
     #[test]
     fn no_bytes_are_too_strange(bytes: Vec<u8>) {
+        check_attachments(bytes.clone());
         let files = [("modemd.toml".into(), bytes)];
         check_places(&files, &Config::parse(&files, &Services::default()).problems);
     }
 
     #[test]
-    fn no_text_is_too_strange(text in "(\\PC|[\\[\\]=\"#.,\t\r\n]|ports|server|devices)*") {
+    fn no_text_is_too_strange(text in "(\\PC|[\\[\\]=\"#.,\t\r\n]|ports|server|devices|line)*") {
+        check_attachments(text.clone().into_bytes());
         let files = [("modemd.toml".into(), text.into_bytes())];
         check_places(&files, &Config::parse(&files, &Services::default()).problems);
     }
@@ -233,11 +307,8 @@ proptest! {
         taken in 0_usize..12,
         put in "(\\PC|[\\[\\]=\"#.,\t\r\n0-9]){0,6}",
     ) {
-        let mut bytes = GOOD.as_bytes().to_vec();
-        let at = at.index(bytes.len());
-        let end = (at + taken).min(bytes.len());
-        bytes.splice(at..end, put.into_bytes());
-        let files = [("modemd.toml".into(), bytes)];
+        check_attachments(spoilt(GOOD_ATTACHMENTS, at, taken, put.clone()));
+        let files = [("modemd.toml".into(), spoilt(GOOD, at, taken, put))];
         check_places(&files, &Config::parse(&files, &Services::default()).problems);
     }
 
@@ -254,9 +325,20 @@ proptest! {
         let names: Vec<_> = config.ports.iter().map(|port| port.name.as_str()).collect();
         prop_assert_eq!(names, ["first", "third"]);
         // The caret is below the value, with its quotes.
-        let place = config.problems[0].place.as_ref().unwrap();
-        let below: String =
-            place.text.chars().skip(place.column - 1).take(place.width).collect();
-        prop_assert_eq!(below, format!("\"{wrong}\""));
+        prop_assert_eq!(below_the_caret(&config.problems[0]), format!("\"{wrong}\""));
+    }
+
+    #[test]
+    fn one_wrong_attachment_is_one_attachment_less(wrong in "[a-z]{0,8}") {
+        let text = format!(
+            "[first]\nserver = \"modemhost:1\"\n[second]\nserver = \"{wrong}\"\n\
+             [third]\nserver = \"modemhost:3\"\n"
+        );
+        let file = Path::new("attach.toml");
+        let read = Attachments::parse(file, text.as_bytes(), &Services::default());
+        let names: Vec<_> = read.attachments.iter().map(|of| of.name.as_str()).collect();
+        prop_assert_eq!(names, ["first", "third"]);
+        prop_assert_eq!(below_the_caret(&read.problems[0]), format!("\"{wrong}\""));
+        prop_assert!(read.get("second").is_err());
     }
 }

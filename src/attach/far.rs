@@ -7,8 +7,9 @@
 use crate::com_port::{Message, Remote, Sender, Setting, Told, Wanted};
 use crate::telnet::{Event, Role, Side, Telnet, TelnetOption};
 
-/// The most octets of a server's words that are kept.
-const WORDS: usize = 200;
+/// The most octets of a server's words that are kept, and that are shown.
+const WORDS: usize = 4096;
+const SHOWN: usize = 200;
 
 /// Whether the far end takes COM port commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +75,14 @@ impl Far {
                 // A BREAK that the far line received is a line state; the others are for a terminal.
                 Event::Break | Event::AreYouThere | Event::EndOfFile | Event::Switched { .. } => {}
             }
-            self.look();
+            self.look(data);
         }
-        self.look();
+        self.look(data);
         told
     }
 
     /// Looks whether the far end has answered.
-    fn look(&mut self) {
+    fn look(&mut self, data: &mut Vec<u8>) {
         if self.control != Control::Asked {
             return;
         }
@@ -91,6 +92,8 @@ impl Far {
             self.control = Control::Agreed;
         } else if !self.telnet.is_open(option, Side::Us) {
             self.control = Control::Refused;
+            // Whoever knows nothing of lines gives what it has as it comes.
+            data.append(&mut self.words);
         }
     }
 
@@ -132,7 +135,9 @@ impl Far {
     /// What it has said instead of giving a line, as far as it can be shown.
     #[must_use]
     pub fn words(&self) -> String {
-        String::from_utf8_lossy(&self.words).trim().to_owned()
+        let shown = &self.words[..self.words.len().min(SHOWN)];
+        let words = String::from_utf8_lossy(shown);
+        words.replace(char::is_control, " ").trim().to_owned()
     }
 
     /// Data for the far line; what is to be sent goes to `out`.
@@ -164,11 +169,16 @@ impl Far {
         }
     }
 
-    /// Has a BREAK begin or end.
+    /// Has a BREAK begin or end. Who does not take COM port commands makes one of the BREAK key, as long as it
+    /// likes.
     pub fn send_break(&mut self, on: bool, out: &mut Vec<u8>) {
-        if self.control == Control::Agreed {
-            let request = self.remote.request(Setting::Break(on));
-            self.tell([request], out);
+        match self.control {
+            Control::Agreed => {
+                let request = self.remote.request(Setting::Break(on));
+                self.tell([request], out);
+            }
+            Control::Refused if on => self.telnet.press_break(out),
+            Control::Refused | Control::Asked => {}
         }
     }
 
@@ -288,16 +298,19 @@ mod tests {
         let (mut out, mut data) = (Vec::new(), Vec::new());
         let mut far = Far::new(&mut out);
         assert!(!far.speaks());
-        far.hear(b"\xff\xfe\x2c", &mut data, &mut out);
+        far.hear(b"CONN\xff\xfe\x2cECT ", &mut data, &mut out);
+        assert_eq!(std::mem::take(&mut data), b"CONNECT ");
         assert!(far.speaks());
         assert_eq!(far.control(), Control::Refused);
         out.clear();
         far.want(fast(), &mut out);
         far.ask(&mut out);
         far.ask_last(&mut out);
-        far.send_break(true, &mut out);
+        far.send_break(false, &mut out);
         far.purge(3, &mut out);
         assert!(out.is_empty(), "{out:?}");
+        far.send_break(true, &mut out);
+        assert_eq!(std::mem::take(&mut out), b"\xff\xf3");
         far.hear(b"OK", &mut data, &mut out);
         far.say(b"AT", &mut out);
         assert_eq!((&data[..], &out[..]), (&b"OK"[..], &b"AT"[..]));
@@ -312,8 +325,8 @@ mod tests {
             (far.words(), far.control()),
             ("BUSY".to_owned(), Control::Asked)
         );
-        far.hear(&[b'x'; 1000], &mut data, &mut out);
-        assert_eq!((far.words.len(), data.len()), (WORDS, 0));
+        far.hear(&[b'x'; 2 * WORDS], &mut data, &mut out);
+        assert_eq!((far.words().len(), data.len()), (SHOWN - 2, 0));
         far.hear(b"\xff\xfd\x2cOK", &mut data, &mut out);
         assert_eq!((far.control(), &data[..]), (Control::Agreed, &b"OK"[..]));
     }

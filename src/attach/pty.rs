@@ -36,10 +36,11 @@ nix::ioctl_write_ptr_bad!(
 );
 
 /// What the first octet of a read says (`asm-generic/ioctls.h`): data follows; what had come in was thrown
-/// away; what was to go out was.
+/// away; what was to go out was; there are new settings.
 const DATA: u8 = 0;
 const FLUSHED_INPUT: u8 = 1;
 const FLUSHED_OUTPUT: u8 = 2;
+const SET: u8 = 64;
 
 /// Whether the kernel hands on what comes in as it is (`n_tty_set_termios()` in its `n_tty.c`).
 fn is_raw(termios: &Termios) -> bool {
@@ -67,9 +68,11 @@ pub enum Heard<'b> {
     Closed,
 }
 
-/// What was done with the device: its settings may be others, too.
+/// What was done with the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doings {
+    /// Settings were made, be it to what they were before.
+    pub set: bool,
     /// What has come in is not wanted any more.
     pub purged_input: bool,
     /// What was written shall not go out any more.
@@ -91,6 +94,24 @@ pub struct Settings {
     pub minds_carrier: bool,
     /// Whether a change of the settings is told; otherwise somebody has to look.
     pub tells: bool,
+}
+
+impl Settings {
+    /// As far as they are the far line's.
+    pub(super) fn line(&self) -> (u32, StopBits, Flow, Flow) {
+        (self.baud, self.stop_bits, self.flow, self.inbound_flow)
+    }
+
+    /// Whether that is what they say, as far as they can.
+    pub(super) fn has(&self, setting: Setting) -> bool {
+        match setting {
+            Setting::Baud(baud) => self.baud == baud,
+            Setting::StopBits(bits) => self.stop_bits == bits,
+            Setting::Flow(flow) => self.flow == flow,
+            Setting::InboundFlow(flow) => self.inbound_flow == flow,
+            _ => true,
+        }
+    }
 }
 
 /// A pseudo terminal, until dropped: then whoever has it open is hung up.
@@ -123,12 +144,24 @@ impl Pty {
         let opens = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
         opens.add_watch(&path, AddWatchFlags::IN_OPEN)?;
         let master = Tty::from(File::from(OwnedFd::from(master)));
-        let mut pty = Pty {
+        let pty = Pty {
             master,
             path,
             opens,
         };
-        pty.reset()?;
+        make_raw(&pty.master)?;
+        pty.watch(true)?;
+        pty.forget_doings();
+        Ok(pty)
+    }
+
+    /// Makes another one with the settings of this.
+    pub fn another(&self) -> io::Result<Pty> {
+        let mut pty = Pty::make()?;
+        tcsetattr(&pty.master, SetArg::TCSANOW, &tcgetattr(&self.master)?)?;
+        // The C library's `struct termios` has no room for a speed outside its table.
+        pty.show(Setting::Baud(read_settings(&self.master)?.line.baud))?;
+        pty.forget_doings();
         Ok(pty)
     }
 
@@ -168,13 +201,19 @@ impl Pty {
         Ok(!found.contains(PollFlags::POLLHUP))
     }
 
-    /// Makes it what a program shall find: octets as they are, in no need of carrier, nothing left of those before.
-    pub fn reset(&mut self) -> io::Result<()> {
-        make_raw(&self.master)?;
-        self.watch(true)?;
-        // What the last one has not read is on the side of the programs.
+    /// Throws away what no program has read, so that the next one does not find it. Whoever has opened it
+    /// meanwhile has to be looked for.
+    pub fn discard(&self) -> io::Result<()> {
+        // It is on the side of the programs.
         tcflush(open(&self.path)?, FlushArg::TCIFLUSH)?;
+        self.take_opens();
         Ok(())
+    }
+
+    /// What we did ourselves is no news.
+    pub(super) fn forget_doings(&self) {
+        // An octet that says what was done comes alone.
+        let _ = self.read(&mut [0; 1]);
     }
 
     /// Has the kernel tell of settings, or not.
@@ -194,6 +233,7 @@ impl Pty {
             Ok(count) => Ok(match buffer[0] {
                 DATA => Heard::Data(&buffer[1..count]),
                 told => Heard::Done(Doings {
+                    set: told & SET != 0,
                     purged_input: told & FLUSHED_INPUT != 0,
                     purged_output: told & FLUSHED_OUTPUT != 0,
                 }),
@@ -277,6 +317,7 @@ mod tests {
     }
 
     const NOTHING: Doings = Doings {
+        set: false,
         purged_input: false,
         purged_output: false,
     };
@@ -337,7 +378,7 @@ mod tests {
                 termios.local_flags = LocalFlags::empty();
             });
             set_speed(&program, speed);
-            assert!(!told(&pty).0.is_empty(), "{baud} was not told");
+            assert!(told(&pty).0.iter().any(|done| done.set), "{baud}");
             let settings = pty.settings().unwrap();
             assert_eq!((settings.baud, settings.tells), (baud, true));
             told(&pty);
@@ -418,19 +459,32 @@ mod tests {
     }
 
     #[test]
-    fn the_next_program_finds_nothing_of_the_one_before() {
-        let mut pty = Pty::make().unwrap();
+    fn the_next_program_finds_the_settings_and_no_data_of_the_one_before() {
+        let pty = Pty::make().unwrap();
         let before = open(pty.path()).unwrap();
         set_speed(&before, BaudRate::B300);
-        set(&before, |termios| termios.local_flags |= LocalFlags::ECHO);
         pty.write(b"unread").unwrap();
         drop(before);
-        pty.reset().unwrap();
+        pty.discard().unwrap();
         let mut program = open(pty.path()).unwrap();
         let unread = program.read(&mut [0; 64]);
         assert_eq!(unread.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        let local = tcgetattr(&program).unwrap().local_flags;
-        assert!(!local.contains(LocalFlags::ECHO));
+        assert_eq!(pty.settings().unwrap().baud, 300);
+    }
+
+    #[test]
+    fn another_one_has_the_same_settings_and_no_news() {
+        let mut pty = Pty::make().unwrap();
+        assert_eq!(told(&pty), (Vec::new(), Vec::new()));
+        pty.show(Setting::Baud(12_345)).unwrap();
+        let program = open(pty.path()).unwrap();
+        set(&program, |termios| {
+            termios.control_flags -= ControlFlags::CLOCAL;
+        });
+        let another = pty.another().unwrap();
+        assert_eq!(told(&another), (Vec::new(), Vec::new()));
+        assert_eq!(another.settings().unwrap(), pty.settings().unwrap());
+        assert_ne!(another.path(), pty.path());
     }
 
     #[test]

@@ -11,6 +11,12 @@ use super::problem::{Mistake, quoted};
 /// The bytes that `sockaddr_un.sun_path` has, one of them for the final NUL (unix(7)).
 const SUN_PATH: usize = 108;
 
+/// What to write, and examples of it.
+const WANTED: (&str, &str) = (
+    "port, address:port or /path",
+    "`2006`, `127.0.0.1:2006` or `/run/modem.sock`",
+);
+
 /// One entry of `listen`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -37,7 +43,7 @@ impl Endpoint {
             });
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return match services.port(text)? {
+            return match services.port(text, WANTED)? {
                 0 => Err(Mistake::new(
                     "`0` is no port that a client could find",
                     "write for example `2006`, or `127.0.0.1:0` for whichever is free",
@@ -53,7 +59,7 @@ impl Endpoint {
         };
         Ok(Self::Address(SocketAddr::new(
             address,
-            services.port(port)?,
+            services.port(port, WANTED)?,
         )))
     }
 
@@ -115,19 +121,32 @@ fn no_address(text: &str, host: &str, port: &str) -> Mistake {
     if host.eq_ignore_ascii_case("localhost") {
         return no_address(format!("write `127.0.0.1:{port}` or `[::1]:{port}`"));
     }
-    if host.parse::<Ipv6Addr>().is_ok() {
-        let message = format!("{} is an IPv6 address without brackets", quoted(text));
-        return Mistake::new(message, format!("write `[{host}]:{port}`"));
-    }
-    if text.parse::<Ipv6Addr>().is_ok() {
-        let message = format!("{} has no port", quoted(text));
-        return Mistake::new(message, format!("write for example `[{text}]:2006`"));
+    if let Some(mistake) = without_brackets(text, 2006) {
+        return mistake;
     }
     no_address(
         "write a number, for example `192.168.1.1:2006` or `[fd00::1]:2006`: names are not \
          looked up"
             .to_owned(),
     )
+}
+
+/// What is wrong with an IPv6 address that should have brackets and a port, for example `port`; none:
+/// it is no such thing.
+pub(super) fn without_brackets(text: &str, port: u16) -> Option<Mistake> {
+    let is_v6 = |text: &str| text.parse::<Ipv6Addr>().is_ok();
+    if let Some((host, port)) = text.rsplit_once(':')
+        && is_v6(host)
+    {
+        let message = format!("{} is an IPv6 address without brackets", quoted(text));
+        return Some(Mistake::new(message, format!("write `[{host}]:{port}`")));
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let bare = bare.unwrap_or(text);
+    is_v6(bare).then(|| {
+        let message = format!("{} has no port", quoted(text));
+        Mistake::new(message, format!("write for example `[{bare}]:{port}`"))
+    })
 }
 
 /// A path that means the same wherever the program was started, and that is fit for a unit file.
@@ -175,13 +194,14 @@ impl Services {
         }
     }
 
-    /// A number, or what stands for one.
-    fn port(&self, text: &str) -> Result<u16, Mistake> {
+    /// A number, or what stands for one; where that is a part of something, `wanted` is what all of
+    /// it should be, and examples.
+    pub(super) fn port(&self, text: &str, wanted: (&str, &str)) -> Result<u16, Mistake> {
+        let (wanted, examples) = wanted;
         let refuse = |why: &str, remedy: String| {
             Err(Mistake::new(format!("{} {why}", quoted(text)), remedy))
         };
-        let example =
-            || "write for example `2006`, `127.0.0.1:2006` or `/run/modem.sock`".to_owned();
+        let example = || format!("write for example {examples}");
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return match text.parse() {
                 // systemd takes no zeros in front: they would be octal elsewhere in its files.
@@ -195,7 +215,7 @@ impl Services {
         }
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.+".contains(&b);
         if !text.bytes().all(is_name) || !text.bytes().any(|b| b.is_ascii_alphabetic()) {
-            return refuse("is no port, address:port or /path", example());
+            return refuse(&format!("is no {wanted}"), example());
         }
         refuse(
             "is not in /etc/services",

@@ -101,7 +101,7 @@ fn canonical(network: IpNet) -> IpNet {
 /// let pass because networks have them).
 ///
 /// All digits after the last dot is a mistyped address: no top-level domain is a number.
-fn host_name(text: &str) -> Option<String> {
+pub(super) fn host_name(text: &str) -> Option<String> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let label_is_fine = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,4 +1,4 @@
-//! Fetches the files for [`Config::parse`].
+//! Fetches the files for [`Config::parse`] and [`Attachments::parse`].
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -6,10 +6,18 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Problem, Services};
+use super::{Attachments, Config, Problem, Services};
 
 /// More than any configuration, and little enough to read whole: somebody named a wrong file.
 const LARGEST: u64 = 1 << 20;
+
+/// What to do when there is no `modemd.toml`.
+const WITHOUT_CONFIG: &str = "write one, or name another with `--config FILE`";
+
+/// What to do when there is no `attach.toml`.
+const WITHOUT_ATTACHMENTS: &str = "write one with a `[NAME]` for each line, and \
+                                   `server = \"modemhost:2007\"` below it, or name another with \
+                                   `--config FILE`";
 
 impl Config {
     /// Reads `path` and the `conf.d/*.toml` beside it, the latter in the order of their names and
@@ -24,18 +32,34 @@ impl Config {
         match fragments(&directory) {
             Ok(fragments) => paths.extend(fragments),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => problems.push(unreadable(&directory, &error)),
+            Err(error) => problems.push(unreadable(&directory, &error, WITHOUT_CONFIG)),
         }
         let mut files = Vec::new();
         for path in paths {
             match read(&path) {
                 Ok(bytes) => files.push((path, bytes)),
-                Err(error) => problems.push(unreadable(&path, &error)),
+                Err(error) => problems.push(unreadable(&path, &error, WITHOUT_CONFIG)),
             }
         }
         let mut config = Self::parse(&files, &Services::load());
         config.problems.splice(0..0, problems);
         config
+    }
+}
+
+impl Attachments {
+    /// Reads `path`, and service names from `/etc/services`; a file that cannot be read is a problem
+    /// among [`Attachments::problems`].
+    #[must_use]
+    pub fn load(path: &Path) -> Self {
+        match read(path) {
+            Ok(bytes) => Self::parse(path, &bytes, &Services::load()),
+            Err(error) => Self {
+                file: path.to_owned(),
+                attachments: Vec::new(),
+                problems: vec![unreadable(path, &error, WITHOUT_ATTACHMENTS)],
+            },
+        }
     }
 }
 
@@ -76,9 +100,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
+fn unreadable(path: &Path, error: &io::Error, without: &str) -> Problem {
     let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "write one, or name another with `--config FILE`",
+        io::ErrorKind::NotFound => without,
         io::ErrorKind::PermissionDenied => "let the user that modemd runs as read it",
         io::ErrorKind::IsADirectory => "name a file",
         io::ErrorKind::FileTooLarge => "a configuration has at most 1 MiB: name another file",

@@ -1,9 +1,10 @@
-//! `modemd.toml`: text in, settings and [`Problem`]s out.
+//! `modemd.toml` and `attach.toml`: text in, settings and [`Problem`]s out.
 //!
 //! [`Config::parse`] does all the work and touches nothing outside its arguments;
 //! [`Config::load`] fetches the files for it. Neither fails: whatever is wrong becomes a problem
 //! with its place in the file, a port with a problem is left out, and the other ports are served.
 //! So one mistake never widens who may use what, and never takes the service down.
+//! [`Attachments`] are the same for `attach.toml`.
 //!
 //! ```
 //! use modemd::config::{Config, Services};
@@ -27,6 +28,7 @@ mod endpoint;
 mod host;
 mod line;
 mod load;
+mod name;
 mod port;
 mod problem;
 mod read;
@@ -34,12 +36,13 @@ mod section;
 mod server;
 mod source;
 mod suggest;
+mod target;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use attachment::{Attachment, Target};
+pub use attachment::{Attachment, AttachmentError, Attachments};
 pub use client_settings::{ClientSetting, ClientSettings};
 pub use duration::{display_duration, parse_duration};
 pub use endpoint::{Endpoint, Services};
@@ -48,11 +51,15 @@ pub use line::{DataBits, Flow, LineSettings, MAX_BAUD, Parity, StopBits};
 pub use port::{Busy, Instance, Port, Protocol};
 pub use problem::{Mistake, Place, Problem};
 pub use server::Server;
+pub use target::Target;
 
 use problem::quoted;
 
 /// Where the configuration is looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/modemd/modemd.toml";
+
+/// Where the attachments are looked for when nobody says otherwise.
+pub const DEFAULT_ATTACH_PATH: &str = "/etc/modemd/attach.toml";
 
 /// Everything that the configuration files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::clashes::clashes;
 use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
 use super::endpoint::absolute_path;
+use super::name::check_letters;
 use super::problem::{Mistake, quoted};
 use super::section::{Entry, Key, Section, repeats, set};
 use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};
@@ -39,9 +40,6 @@ const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32767);
 /// With less a unix socket would hold more than it may: its limit has a least value
 /// (`SOCK_MIN_SNDBUF`, include/net/sock.h). With more it would be no limit.
 const UNSENT: RangeInclusive<u32> = 8 * 1024..=1024 * 1024;
-
-/// Leaves room for the rest of a unit's name, which has at most 255 characters.
-const LONGEST_NAME: usize = 64;
 
 /// What systemd calls descriptors that nobody named (`sd_listen_fds_with_names(3)`): a port of
 /// such a name could be given a socket that was meant for another.
@@ -339,17 +337,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
             "write another name",
         );
     }
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-    if !(1..=LONGEST_NAME).contains(&name.len())
-        || !name.bytes().all(fine)
-        || name.starts_with(['.', '-'])
-    {
-        return refuse(
-            "cannot be the name of a port",
-            "write at most 64 letters, digits, `_`, `.` and `-`, none of the last two in front",
-        );
-    }
-    Ok(())
+    check_letters(name, "a port")
 }
 
 fn busy(text: &str) -> Result<Busy, Mistake> {

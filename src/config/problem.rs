@@ -38,7 +38,8 @@ impl std::error::Error for Mistake {}
 /// value underlined, and the remedy, each on its own line and without a newline at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The port that is disabled by it; none: it concerns the service or a whole file.
+    /// The port, or the attachment, that is disabled by it; none: it concerns the service or a whole
+    /// file.
     pub port: Option<String>,
     /// Where; none if there is no text to point at.
     pub place: Option<Place>,

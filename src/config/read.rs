@@ -1,17 +1,16 @@
 //! Files in, settings and problems out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeString, DeValue};
 
 use super::clashes::clashes;
 use super::problem::quoted;
 use super::section::{Key, Section, in_order};
 use super::source::Source;
-use super::{Config, Mistake, Place, Port, Problem, Server, Services, port, server};
+use super::{Config, Place, Port, Problem, Server, Services, port, server};
 
 const KEYS: &[Key] = &[("server", "[server]"), ("ports", "[ports.modem]")];
 
@@ -71,13 +70,9 @@ struct Found {
 
 impl Reading {
     fn file(&mut self, path: &Path, bytes: &[u8], services: &Services) {
-        let (source, encoding) = Source::new(path, bytes);
+        let source = Source::new(path, bytes);
         let mut file = Section::new(&source, "", None, KEYS);
-        let table = match encoding {
-            Some(mistake) => Err(mistake),
-            None => table(&source),
-        };
-        match table {
+        match source.table("[ports.NAME]") {
             Err((span, mistake)) => file.report("", span, mistake),
             Ok(table) => {
                 for (key, value) in in_order(table.get_ref()) {
@@ -196,28 +191,6 @@ impl Reading {
             }
         }
     }
-}
-
-/// What is in the file, or the first of what makes it something else than TOML.
-///
-/// `toml` reports what it notices last first at times: a list that does not end because a string
-/// in it does not.
-fn table<'s>(source: &'s Source<'_>) -> Result<Spanned<DeTable<'s>>, (Range<usize>, Mistake)> {
-    let text = source.text();
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let span = |error: &toml::de::Error| error.span().unwrap_or(text.len()..text.len());
-    let by_place = |error: &&toml::de::Error| (span(error).start, span(error).end);
-    let Some(first) = errors.iter().rev().min_by_key(by_place) else {
-        return Ok(table);
-    };
-    let remedy = if first.message() == "duplicate key" {
-        "a key, or a `[ports.NAME]`, can be in a file once; until this is mended nothing in it is \
-         used"
-    } else {
-        "until this is mended nothing in this file is used"
-    };
-    let message = format!("not TOML: {}", first.message());
-    Err((span(first), Mistake::new(message, remedy)))
 }
 
 fn is_port_key(name: &str) -> bool {

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 
+use toml::Spanned;
+use toml::de::DeTable;
+
 use super::problem::{Mistake, Place};
 
 /// The text of one configuration file.
@@ -12,14 +15,15 @@ pub(super) struct Source<'f> {
     text: Cow<'f, str>,
     /// Where each line begins, the first one left out.
     line_starts: Vec<usize>,
+    /// The first byte that is no text, and why.
+    encoding: Option<(Range<usize>, Mistake)>,
 }
 
 impl<'f> Source<'f> {
-    /// Takes the bytes for text even if they are none, so that there is a line to show: a mistake
-    /// and its place say whether they are.
-    pub(super) fn new(file: &'f Path, bytes: &'f [u8]) -> (Self, Option<(Range<usize>, Mistake)>) {
+    /// Takes the bytes for text even if they are none, so that there is a line to show.
+    pub(super) fn new(file: &'f Path, bytes: &'f [u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        let mistake = str::from_utf8(bytes).err().map(|error| {
+        let encoding = str::from_utf8(bytes).err().map(|error| {
             // Until here the bytes and their replacement are the same.
             let start = error.valid_up_to();
             let message = format!("byte 0x{:02X} is not UTF-8", bytes[start]);
@@ -32,16 +36,43 @@ impl<'f> Source<'f> {
             (start..start + 1, Mistake::new(message, remedy))
         });
         let newlines = text.match_indices('\n');
-        let source = Self {
+        Self {
             file,
             line_starts: newlines.map(|(at, _)| at + 1).collect(),
+            encoding,
             text,
-        };
-        (source, mistake)
+        }
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// What is in the file, or the first of what makes it something else than TOML; `header` is how
+    /// a table of it begins.
+    ///
+    /// `toml` reports what it notices last first at times: a list that does not end because a string
+    /// in it does not.
+    pub(super) fn table(
+        &self,
+        header: &str,
+    ) -> Result<Spanned<DeTable<'_>>, (Range<usize>, Mistake)> {
+        if let Some(encoding) = &self.encoding {
+            return Err(encoding.clone());
+        }
+        let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let end = self.text.len();
+        let span = |error: &toml::de::Error| error.span().unwrap_or(end..end);
+        let by_place = |error: &&toml::de::Error| (span(error).start, span(error).end);
+        let Some(first) = errors.iter().rev().min_by_key(by_place) else {
+            return Ok(table);
+        };
+        let remedy = if first.message() == "duplicate key" {
+            format!(
+                "a key, or a `{header}`, can be in a file once; until this is mended nothing in it \
+                 is used"
+            )
+        } else {
+            "until this is mended nothing in this file is used".to_owned()
+        };
+        let message = format!("not TOML: {}", first.message());
+        Err((span(first), Mistake::new(message, remedy)))
     }
 
     /// What stands in the file at `span`, if it is on one line.
@@ -102,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn place(text: &str, span: Range<usize>) -> (usize, usize, usize) {
-        let (source, _) = Source::new(Path::new("f"), text.as_bytes());
+        let source = Source::new(Path::new("f"), text.as_bytes());
         let place = source.place(span);
         (place.line, place.column, place.width)
     }
@@ -114,8 +145,8 @@ mod tests {
             start in 0_usize..200,
             length in 0_usize..200,
         ) {
-            let (source, mistake) = Source::new(Path::new("f"), text.as_bytes());
-            prop_assert_eq!(mistake, None);
+            let source = Source::new(Path::new("f"), text.as_bytes());
+            prop_assert_eq!(&source.encoding, &None);
             let place = source.place(start..start + length);
             prop_assert!(place.line <= text.split('\n').count());
             prop_assert!(place.column <= place.text.chars().count() + 1);
@@ -162,8 +193,8 @@ mod tests {
 
     #[test]
     fn the_first_byte_of_another_encoding_is_the_place() {
-        let (source, mistake) = Source::new(Path::new("f"), b"# \xc3\xbc\n# caf\xe9\n");
-        let (span, mistake) = mistake.unwrap();
+        let source = Source::new(Path::new("f"), b"# \xc3\xbc\n# caf\xe9\n");
+        let (span, mistake) = source.table("[NAME]").unwrap_err();
         let place = source.place(span);
         assert_eq!(mistake.message, "byte 0xE9 is not UTF-8");
         assert_eq!((place.line, place.column), (2, 6));

@@ -15,7 +15,7 @@ use super::wire::Wire;
 use crate::config::Problem;
 use crate::journal;
 use crate::relay::Request;
-use crate::varlink::{Call, Parameters, Reply, SERVICE, SERVICE_DESCRIPTION};
+use crate::varlink::{Call, Parameters, Reply, SERVICE, introduce};
 
 /// How long a session may take to end: its own limits are shorter.
 const HANG_UP_LIMIT: Duration = Duration::from_secs(10);
@@ -63,14 +63,7 @@ impl Control {
     pub(super) async fn answer(&self, call: Call, caller: &mut Wire) -> io::Result<()> {
         let (interface, method) = call.target();
         let reply = match (interface, method) {
-            (SERVICE, "GetInfo") => Reply::of(&json!({
-                "vendor": "modemd developers",
-                "product": "modemd",
-                "version": env!("CARGO_PKG_VERSION"),
-                "url": "",
-                "interfaces": [SERVICE, NAME],
-            })),
-            (SERVICE, "GetInterfaceDescription") => describe(&call),
+            (SERVICE, _) => introduce(&call, NAME, DESCRIPTION),
             (NAME, "HangUp") => match self.of_session(&call) {
                 Ok((session, true)) => self.hang_up(session).await,
                 Ok((session, false)) => return self.forward(&call, session, caller).await,
@@ -88,7 +81,6 @@ impl Control {
             (NAME, method) => match self.plain(method, &call).await {
                 Ok(reply) | Err(reply) => reply,
             },
-            (SERVICE, _) => Reply::method_not_found(&call.method),
             (interface, _) => Reply::interface_not_found(interface),
         };
         tell(&reply, &call, caller).await
@@ -182,15 +174,4 @@ impl Control {
         }
         Ok(Reply::of(&Parameters::new()))
     }
-}
-
-fn describe(call: &Call) -> Reply {
-    let interface = call.parameters.get("interface").and_then(Value::as_str);
-    let description = match interface {
-        Some(SERVICE) => SERVICE_DESCRIPTION,
-        Some(NAME) => DESCRIPTION,
-        Some(other) => return Reply::interface_not_found(other),
-        None => return Reply::invalid_parameter("interface"),
-    };
-    Reply::of(&json!({ "description": description }))
 }

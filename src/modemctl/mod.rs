@@ -108,7 +108,8 @@ pub enum Command {
     /// Says also with which command a change is applied. Exits 0 if nothing is wrong, and 78
     /// otherwise.
     Check {
-        /// The configuration file; conf.d/*.toml beside it is read too
+        /// The configuration file; conf.d/*.toml and attach.toml beside it are read too, and a file
+        /// that is called attach.toml is checked alone
         #[arg(default_value = DEFAULT_PATH)]
         file: PathBuf,
     },

@@ -18,7 +18,7 @@ mod interpreter;
 mod mailbox;
 mod memo;
 mod orders;
-mod receipts;
+pub(crate) mod receipts;
 mod seen;
 mod turn;
 

@@ -359,6 +359,12 @@ impl Telnet {
         out.extend([IAC, SE]);
     }
 
+    /// Presses the BREAK key.
+    pub fn press_break(&mut self, out: &mut Vec<u8>) {
+        self.complete_cr(out);
+        out.extend([IAC, BRK]);
+    }
+
     /// Nothing may come between a CR and its mate.
     fn complete_cr(&mut self, out: &mut Vec<u8>) {
         if std::mem::take(&mut self.cr_went) {

@@ -130,6 +130,32 @@ impl Reply {
     }
 }
 
+/// Answers a call of [`SERVICE`], for a program that has one interface of its own.
+#[must_use]
+pub fn introduce(call: &Call, name: &str, description: &str) -> Reply {
+    let (_, method) = call.target();
+    match method {
+        "GetInfo" => Reply::of(&json!({
+            "vendor": "modemd developers",
+            "product": "modemd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "url": "",
+            "interfaces": [SERVICE, name],
+        })),
+        "GetInterfaceDescription" => {
+            let interface = call.parameters.get("interface").and_then(Value::as_str);
+            let description = match interface {
+                Some(SERVICE) => SERVICE_DESCRIPTION,
+                Some(interface) if interface == name => description,
+                Some(other) => return Reply::interface_not_found(other),
+                None => return Reply::invalid_parameter("interface"),
+            };
+            Reply::of(&json!({ "description": description }))
+        }
+        _ => Reply::method_not_found(&call.method),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

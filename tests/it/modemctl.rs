@@ -88,6 +88,122 @@ fn check_does_not_say_that_nobody_gets_in_at_a_unix_socket() {
     );
 }
 
+const PORT: &str = "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n";
+
+#[test]
+fn check_describes_the_attachments_beside_a_file_and_alone() {
+    let scratch = Scratch::new();
+    let file = scratch.file("modemd.toml", PORT);
+    let beside = scratch.file(
+        "attach.toml",
+        "[fax]\nserver = \"modemhost:2007\"\n\
+         [plain]\nserver = \"[2001:DB8::1]:2008\"\nprotocol = \"raw\"\n\
+         [scale]\nserver = \"192.0.2.1:2009\"\nline = \"9600,7,e,1\"\n",
+    );
+    let attachments = format!(
+        "attachment fax
+  device:   /dev/modemd/fax
+  server:   modemhost:2007
+  protocol: telnet
+  line:     as it is there, until a program changes it
+attachment plain
+  device:   /dev/modemd/plain
+  server:   [2001:db8::1]:2008
+  protocol: raw
+  line:     as it is there
+attachment scale
+  device:   /dev/modemd/scale
+  server:   192.0.2.1:2009
+  protocol: telnet
+  line:     set to 9600,7,E,1 when the device is opened
+{}: no mistakes
+",
+        beside.display()
+    );
+    let done = check(&beside);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert_eq!(text(&done.stdout), attachments);
+    let done = check(&file);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let said = text(&done.stdout);
+    let ports = said.strip_suffix(&attachments).expect(&said);
+    assert!(ports.starts_with("port modem\n"), "{said}");
+    let verdict = format!("{}: no mistakes\n", file.display());
+    assert!(ports.ends_with(&verdict), "{said}");
+}
+
+#[test]
+fn check_says_nothing_of_attachments_where_there_are_none() {
+    let scratch = Scratch::new();
+    let done = check(&scratch.file("modemd.toml", PORT));
+    assert_eq!(done.status.code(), Some(0));
+    let said = text(&done.stdout) + &text(&done.stderr);
+    assert!(!said.contains("attach"), "{said}");
+}
+
+#[test]
+fn check_shows_a_mistake_in_attach_toml_in_its_place_and_exits_78() {
+    let scratch = Scratch::new();
+    let file = scratch.file("modemd.toml", PORT);
+    let beside = scratch.file(
+        "attach.toml",
+        "[fax]\nserver = \"modemhost\"\n[switch]\nserver = \"modemhost:2007\"\n",
+    );
+    for asked in [&file, &beside] {
+        let done = check(asked);
+        assert_eq!(done.status.code(), Some(78));
+        assert_eq!(
+            text(&done.stderr),
+            format!(
+                "{}:2:10: fax.server: `modemhost` has no port
+    server = \"modemhost\"
+             ^~~~~~~~~~~
+    write for example `modemhost:2007`
+1 mistake
+",
+                beside.display()
+            )
+        );
+        // The other one can be used all the same.
+        let said = text(&done.stdout);
+        assert!(said.contains("attachment switch\n"), "{said}");
+        assert_eq!(said.contains("port modem\n"), asked == &file, "{said}");
+    }
+}
+
+#[test]
+fn check_wants_the_attach_toml_that_it_was_told_of() {
+    let scratch = Scratch::new();
+    let done = check(&scratch.path().join("attach.toml"));
+    assert_eq!(done.status.code(), Some(78));
+    let said = text(&done.stderr);
+    assert!(said.contains("attach.toml: cannot be read: "), "{said}");
+    assert!(
+        said.contains("write one with a `[NAME]` for each line"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_attach_toml_that_is_shipped_is_an_example_and_nothing_else() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/attach.toml");
+    let done = check(&shipped);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let verdict = format!("{}: no mistakes, and no attachments\n", shipped.display());
+    assert_eq!(text(&done.stdout), verdict);
+
+    let example = std::fs::read_to_string(shipped).unwrap();
+    let switched_on = example.lines().map(|line| match line.strip_prefix('#') {
+        Some(line) if !line.starts_with(' ') => line,
+        _ => line,
+    });
+    let switched_on: Vec<_> = switched_on.collect();
+    let scratch = Scratch::new();
+    let done = check(&scratch.file("attach.toml", &switched_on.join("\n")));
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).matches("attachment ").count() >= 3);
+}
+
 #[test]
 fn check_does_not_mind_that_nobody_reads_to_the_end() {
     let scratch = Scratch::new();

@@ -1,0 +1,138 @@
+//! The device with its link, and what programs have made of its settings.
+
+use std::io;
+use std::path::Path;
+
+use super::link::Link;
+use super::pty::{Heard, Pty, Settings};
+use crate::com_port::{Setting, Wanted};
+use crate::config::LineSettings;
+
+/// A device, until dropped.
+#[derive(Debug)]
+pub(super) struct Device {
+    pty: Pty,
+    link: Option<Link>,
+    line: Option<LineSettings>,
+    /// The settings when they were last looked at.
+    seen: Settings,
+    /// Somebody here has said what they shall be: until then they are those of the line.
+    is_set: bool,
+    /// A program has hung up (`B0`), which whoever sets a speed undoes.
+    has_hung_up: bool,
+}
+
+impl Device {
+    /// Makes one with these settings, if there are any.
+    pub(super) fn make(link: Option<&Path>, settings: Option<LineSettings>) -> io::Result<Device> {
+        let mut pty = Pty::make()?;
+        if let Some(line) = settings {
+            for setting in [
+                Setting::Baud(line.baud),
+                Setting::StopBits(line.stop_bits),
+                Setting::Flow(line.flow),
+            ] {
+                pty.show(setting)?;
+            }
+        }
+        let link = link.map(|link| Link::make(link, pty.path())).transpose()?;
+        let seen = pty.settings()?;
+        pty.forget_doings();
+        Ok(Device {
+            pty,
+            link,
+            line: settings,
+            seen,
+            is_set: settings.is_some(),
+            has_hung_up: false,
+        })
+    }
+
+    pub(super) fn pty(&self) -> &Pty {
+        &self.pty
+    }
+
+    /// What programs open.
+    pub(super) fn path(&self) -> &Path {
+        self.link().unwrap_or(self.pty.path())
+    }
+
+    pub(super) fn link(&self) -> Option<&Path> {
+        self.link.as_ref().map(Link::path)
+    }
+
+    /// Whether a program wants to be hung up when carrier is lost.
+    pub(super) fn minds_carrier(&self) -> bool {
+        self.seen.minds_carrier
+    }
+
+    /// Whether changes of the settings are told.
+    pub(super) fn tells(&self) -> bool {
+        self.seen.tells
+    }
+
+    /// What programs write, and what is done with the device, of which notice is taken.
+    pub(super) fn hear<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Heard<'b>> {
+        let heard = self.pty.read(buffer)?;
+        if let Heard::Done(done) = heard {
+            self.is_set |= done.set;
+            self.look()?;
+        }
+        Ok(heard)
+    }
+
+    /// Looks at the settings.
+    pub(super) fn look(&mut self) -> io::Result<()> {
+        let seen = self.pty.settings()?;
+        self.is_set |= seen.line() != self.seen.line();
+        if seen.baud == 0 {
+            self.has_hung_up = true;
+        }
+        self.seen = seen;
+        Ok(())
+    }
+
+    /// What is wanted of the line.
+    pub(super) fn wanted(&self) -> Wanted {
+        let line = self.line.as_ref();
+        let mut wanted = Wanted {
+            data_bits: line.map(|line| line.data_bits),
+            parity: line.map(|line| line.parity),
+            ..Wanted::default()
+        };
+        if self.is_set {
+            let seen = &self.seen;
+            wanted.baud = Some(seen.baud).filter(|baud| *baud > 0);
+            wanted.stop_bits = Some(seen.stop_bits);
+            wanted.flow = Some(seen.flow);
+            wanted.inbound_flow = Some(seen.inbound_flow);
+        }
+        if self.has_hung_up {
+            wanted.dtr = Some(self.seen.baud > 0);
+        }
+        wanted
+    }
+
+    /// This is in force at the line. A program that has changed it since is told of that change later.
+    pub(super) fn show(&mut self, setting: Setting) -> io::Result<()> {
+        let is_news = self.pty.settings()?.line() == self.seen.line();
+        if is_news && !self.seen.has(setting) {
+            self.pty.show(setting)?;
+            self.seen = self.pty.settings()?;
+            self.pty.forget_doings();
+        }
+        Ok(())
+    }
+
+    /// Hangs up whoever has it open: the link leads to another device with the same settings.
+    pub(super) fn hang_up(&mut self) -> io::Result<()> {
+        let pty = self.pty.another()?;
+        if let Some(link) = &mut self.link {
+            link.lead_to(pty.path())?;
+        }
+        self.pty = pty;
+        self.seen = self.pty.settings()?;
+        self.pty.forget_doings();
+        Ok(())
+    }
+}
