@@ -140,7 +140,8 @@ class Attached(Program):
         control = f"{daemon.run_dir}/io.modemd"
         server = f"127.0.0.1:{daemon.ports[port]}"
         super().__init__(daemon.who, MODEMCTL, "--socket", control, "attach", server, "--link", self.path, *options)
-        wait_for("the link", lambda: os.path.exists(self.path))
+        wait_for("the link", lambda: os.path.exists(self.path) or self.process.poll() is not None)
+        assert os.path.exists(self.path), self.log
 
     def __exit__(self, kind, *_):
         super().__exit__(kind)
