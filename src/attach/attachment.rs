@@ -169,8 +169,12 @@ impl Attachment {
     fn retry(&mut self, why: String) {
         let wait = self.back_off.wait();
         if self.why.as_ref() != Some(&why) {
-            let wait = wait.as_secs();
-            self.warn(&format!("not connected: {why}; trying again, in {wait} s"));
+            let lost = if self.known.has_line {
+                "connection lost"
+            } else {
+                "not connected"
+            };
+            self.warn(&format!("{lost}: {why}; trying again"));
         }
         self.why = Some(why);
         self.enter(Stage::Retrying(Instant::now() + wait));
@@ -307,8 +311,8 @@ impl Attachment {
             self.why = Some(why.clone());
             return self.hang_up(&why);
         }
-        self.known.end();
         self.retry(why);
+        self.known.end();
         self.give_up_if_departed()
     }
 

@@ -326,7 +326,8 @@ mod tests {
             ("BUSY".to_owned(), Control::Asked)
         );
         far.hear(&[b'x'; 2 * WORDS], &mut data, &mut out);
-        assert_eq!((far.words().len(), data.len()), (SHOWN - 2, 0));
+        assert!(far.words().starts_with("BUSY xxx") && far.words().len() < SHOWN);
+        assert!(data.is_empty());
         far.hear(b"\xff\xfd\x2cOK", &mut data, &mut out);
         assert_eq!((far.control(), &data[..]), (Control::Agreed, &b"OK"[..]));
     }

@@ -21,7 +21,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::termios::{
-    ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, tcflush, tcgetattr, tcsetattr,
+    BaudRate, ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, cfsetspeed, tcflush,
+    tcgetattr, tcsetattr,
 };
 
 use crate::com_port::Setting;
@@ -269,12 +270,58 @@ impl Pty {
 
     /// Shows a program what is in force at the far end, if a pseudo terminal can.
     pub fn show(&mut self, setting: Setting) -> io::Result<()> {
+        if let Setting::Baud(baud) = setting
+            && let Some(speed) = named_speed(baud)
+        {
+            // Otherwise it has no name, and programs take it for none at all.
+            let mut termios = tcgetattr(&self.master)?;
+            cfsetspeed(&mut termios, speed)?;
+            return Ok(tcsetattr(&self.master, SetArg::TCSANOW, &termios)?);
+        }
         let now = read_settings(&self.master)?;
         if let Some(wanted) = now.with(setting) {
             put_settings(&mut self.master, Some(&now), &wanted)?;
         }
         Ok(())
     }
+}
+
+/// A speed as `tcsetattr(3)` has it.
+fn named_speed(baud: u32) -> Option<BaudRate> {
+    const NAMED: [(u32, BaudRate); 30] = [
+        (50, BaudRate::B50),
+        (75, BaudRate::B75),
+        (110, BaudRate::B110),
+        (134, BaudRate::B134),
+        (150, BaudRate::B150),
+        (200, BaudRate::B200),
+        (300, BaudRate::B300),
+        (600, BaudRate::B600),
+        (1200, BaudRate::B1200),
+        (1800, BaudRate::B1800),
+        (2400, BaudRate::B2400),
+        (4800, BaudRate::B4800),
+        (9600, BaudRate::B9600),
+        (19_200, BaudRate::B19200),
+        (38_400, BaudRate::B38400),
+        (57_600, BaudRate::B57600),
+        (115_200, BaudRate::B115200),
+        (230_400, BaudRate::B230400),
+        (460_800, BaudRate::B460800),
+        (500_000, BaudRate::B500000),
+        (576_000, BaudRate::B576000),
+        (921_600, BaudRate::B921600),
+        (1_000_000, BaudRate::B1000000),
+        (1_152_000, BaudRate::B1152000),
+        (1_500_000, BaudRate::B1500000),
+        (2_000_000, BaudRate::B2000000),
+        (2_500_000, BaudRate::B2500000),
+        (3_000_000, BaudRate::B3000000),
+        (3_500_000, BaudRate::B3500000),
+        (4_000_000, BaudRate::B4000000),
+    ];
+    let named = NAMED.iter().find(|(number, _)| *number == baud);
+    named.map(|(_, speed)| *speed)
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -289,7 +336,7 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use std::io::{Read, Write};
 
-    use nix::sys::termios::{BaudRate, SpecialCharacterIndices, cfsetspeed, tcsendbreak};
+    use nix::sys::termios::{SpecialCharacterIndices, cfgetospeed, tcsendbreak};
 
     use super::*;
 
@@ -450,6 +497,14 @@ mod tests {
         }
         let settings = pty.settings().unwrap();
         assert_eq!((settings.baud, settings.stop_bits), (12_345, StopBits::Two));
+        // Data that waits is not lost in what is told of it.
+        (&program).write_all(b"data").unwrap();
+        pty.show(Setting::Baud(9600)).unwrap();
+        pty.forget_doings();
+        pty.forget_doings();
+        assert_eq!(told(&pty), (Vec::new(), b"data".to_vec()));
+        let speed = cfgetospeed(&tcgetattr(&program).unwrap());
+        assert_eq!(speed, BaudRate::B9600);
         assert_eq!(
             (settings.flow, settings.inbound_flow),
             (Flow::XonXoff, Flow::XonXoff)

@@ -1,5 +1,6 @@
 //! `modemctl`: what people type.
 
+mod attach;
 mod check;
 mod connection;
 mod doctor;
@@ -29,10 +30,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use self::attach::Wishes;
 use self::orders::Order;
 use self::watch::Form;
 use crate::command_line;
-use crate::config::DEFAULT_PATH;
+use crate::config::{DEFAULT_ATTACH_PATH, DEFAULT_PATH, LineSettings};
 use crate::import::Format;
 
 /// Looks after modemd, which shares modems and serial lines with the network.
@@ -102,6 +104,29 @@ pub enum Command {
         /// Show the traffic in hexadecimal, as hexdump -C does
         #[arg(long, requires = "session", conflicts_with = "json")]
         hex: bool,
+    },
+    /// Make a device here that behaves like a serial line of another machine, until it is ended
+    ///
+    /// Programs that want a device find it by its link. While one has it open, the line is theirs: the
+    /// settings that they make come into force there. While none has, nothing is connected.
+    Attach {
+        /// Where the line is, as HOST:PORT, or its name in attach.toml
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// The symbolic link by which programs find the device; by default that of a name is
+        /// /run/modemd/tty/NAME, also /dev/modemd/NAME, and HOST:PORT has none
+        #[arg(long, value_name = "PATH")]
+        link: Option<PathBuf>,
+        /// Connect without telnet: the line's bytes as they are, and its settings as they are there
+        #[arg(long, conflicts_with = "settings")]
+        raw: bool,
+        /// What the line is set to when a program opens the device, as `9600,7,E,1`; the only way to set
+        /// data bits and parity
+        #[arg(long = "line", value_name = "SETTINGS")]
+        settings: Option<LineSettings>,
+        /// The file with the names
+        #[arg(long, value_name = "FILE", default_value = DEFAULT_ATTACH_PATH)]
+        config: PathBuf,
     },
     /// Read the configuration as modemd does, and say what is in it and what is wrong with it
     ///
@@ -204,6 +229,21 @@ pub fn run(line: &CommandLine) -> ExitCode {
                 _ => Form::Text,
             };
             watch::run(socket, session.as_deref(), form)
+        }
+        Command::Attach {
+            line,
+            link,
+            raw,
+            settings,
+            config,
+        } => {
+            let wishes = Wishes {
+                link: link.as_deref(),
+                raw: *raw,
+                line: *settings,
+                config,
+            };
+            attach::run(socket, line, &wishes)
         }
         Command::Check { file } => check::run(file),
         Command::Metrics { http: true, .. } => metrics::serve(socket),

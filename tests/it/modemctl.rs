@@ -199,7 +199,7 @@ fn the_attach_toml_that_is_shipped_is_an_example_and_nothing_else() {
     });
     let switched_on: Vec<_> = switched_on.collect();
     let scratch = Scratch::new();
-    let done = check(&scratch.file("attach.toml", &switched_on.join("\n")));
+    let done = check(&scratch.file("attach.toml", switched_on.join("\n")));
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     assert!(text(&done.stdout).matches("attachment ").count() >= 3);
 }
