@@ -37,7 +37,7 @@ class Program:
         return self
 
     def __exit__(self, kind, *_):
-        alive = self.process.poll() is None
+        ended = self.process.poll()
         self.process.terminate()
         try:
             self.process.wait(PATIENCE)
@@ -47,7 +47,7 @@ class Program:
         if kind:
             print("    | " + "\n    | ".join(self.log))
         else:
-            assert alive, f"{self.process.args} has died"
+            assert ended is None, f"{self.process.args} has ended with {ended}: {self.log}"
             assert not any("panicked" in line for line in self.log), self.log
 
     def expect(self, pattern, limit=PATIENCE):
