@@ -32,7 +32,8 @@ RELEASE  = $(TARGET)/release
 PACKAGES = $(abspath $(TARGET))/packages
 
 PROGRAMS    = $(addprefix $(RELEASE)/,modemd modemctl modemd-generator)
-MANUAL      = $(addprefix $(TARGET)/man/,modemd.8 modemd.toml.5 modemctl.1 modemd-generator.8)
+MANUAL      = $(addprefix $(TARGET)/man/,modemd.8 modemd.toml.5 modemd-attach.toml.5 modemctl.1 \
+	modemd-generator.8)
 COMPLETIONS = $(foreach program,modemd modemctl,$(addprefix $(TARGET)/completions/,$(program).bash _$(program) $(program).fish))
 
 # A version that is still to come (1.0.0-rc.1) sorts before its release in both kinds of packages.
@@ -91,7 +92,7 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 # Who installs by hand a second time has a configuration of his own.
 	[ -e $(DESTDIR)/etc/modemd/modemd.toml ] || $(INSTALL) -m 644 packaging/modemd.toml $(DESTDIR)/etc/modemd/
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf packaging/attach.toml
 	$(call install_text,$(filter %.1,$(MANUAL)),$(MANDIR)/man1)
 	$(call install_text,$(filter %.5,$(MANUAL)),$(MANDIR)/man5)
 	$(call install_text,$(filter %.8,$(MANUAL)),$(MANDIR)/man8)

@@ -2,7 +2,7 @@
 //! they show works.
 //!
 //! What a page is expected to look like: options and commands are the terms of the sections OPTIONS
-//! and COMMANDS, keys those of PORTS and SERVER; a term is followed by its text, indented. A default
+//! and COMMANDS, keys those of PORTS, SERVER and ATTACHMENTS; a term is followed by its text, indented. A default
 //! is written `Default: *60s*.`, a range `From *1s* to *1d*.`, and an option always in bold.
 
 use std::collections::BTreeSet;
@@ -11,12 +11,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory, Parser};
-use modemd::config::{Config, Services, display_duration, parse_duration};
+use modemd::config::{Attachments, Config, Problem, Services, display_duration, parse_duration};
 use modemd::{command_line, modemctl};
 
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "modemd.8",
     "modemd.toml.5",
+    "modemd-attach.toml.5",
     "modemctl.1",
     "modemd-generator.8",
 ];
@@ -240,9 +241,14 @@ fn parse(text: &str) -> Config {
     Config::parse(&files, &Services::parse("modem 2006/tcp\n"))
 }
 
+fn parse_attachments(text: &str) -> Attachments {
+    let services = Services::parse("modem 2006/tcp\n");
+    Attachments::parse(Path::new("attach.toml"), text.as_bytes(), &services)
+}
+
 /// The keys of a table, by modemd's own account when it meets one that it does not know.
-fn known_keys(table: &str) -> BTreeSet<String> {
-    let problems = parse(&format!("[{table}]\nxxxxxxxxxxxxxxxx = 1\n")).problems;
+fn known_keys(table: &str, problems: impl Fn(&str) -> Vec<Problem>) -> BTreeSet<String> {
+    let problems = problems(&format!("[{table}]\nxxxxxxxxxxxxxxxx = 1\n"));
     let account = problems
         .iter()
         .find(|problem| problem.remedy.starts_with("the keys here are"))
@@ -259,12 +265,57 @@ fn modemd_toml_5_has_the_keys_of_the_configuration() {
         let told: BTreeSet<_> = entries.iter().map(|of| bold(&of.term)[0].clone()).collect();
         assert_eq!(
             told,
-            known_keys(table),
+            known_keys(table, |text| parse(text).problems),
             "{section} (left) and modemd's (right)"
         );
         for entry in &entries {
             check_key(table, entry);
         }
+    }
+}
+
+#[test]
+fn modemd_attach_toml_5_has_the_keys_of_attachments_and_of_servers_what_is_understood() {
+    let page = page("modemd-attach.toml.5");
+    let keys = entries(&page, "ATTACHMENTS");
+    let told: BTreeSet<_> = keys.iter().map(|of| bold(&of.term)[0].clone()).collect();
+    let known = known_keys("fax", |text| parse_attachments(text).problems);
+    assert_eq!(told, known, "ATTACHMENTS (left) and modemctl's (right)");
+    let base = "[fax]\nserver = \"modemhost:2007\"\n";
+    for Entry { term, text } in &keys {
+        let key = &bold(term)[0];
+        let with = |value: &str| parse_attachments(&format!("{base}{key} = \"{value}\"\n"));
+        match key.as_str() {
+            "server" => {
+                assert!(text.contains("Required."), "{term}");
+                assert_eq!(parse_attachments("[fax]\n").problems.len(), 1, "{term}");
+            }
+            "protocol" => {
+                let values = bold(text);
+                let values = ["telnet", "raw"].map(|value| values.iter().any(|of| of == value));
+                assert_eq!(values, [true; 2], "{term}");
+                assert!(text.contains("Default: *telnet*."), "{term}");
+                assert_eq!(with("telnet"), parse_attachments(base), "{term}");
+                assert_eq!(with("raw").problems, [], "{term}");
+            }
+            _ => {
+                let (_, example) = text.split_once("for example *").expect(term);
+                let (example, _) = example.split_once('*').unwrap();
+                assert_eq!(with(example).problems, [], "{term}");
+                assert!(text.contains("Default: "), "{term}: no default");
+                assert_eq!(parse_attachments(base).attachments[0].line, None, "{term}");
+            }
+        }
+    }
+    let prose = prose(&page);
+    let (_, servers) = prose.split_once("# SERVERS").unwrap();
+    let (servers, _) = servers.split_once("\n# ").unwrap();
+    let is_server = |word: &String| word.contains(':');
+    let servers: Vec<_> = bold(servers).into_iter().filter(is_server).collect();
+    assert!(servers.len() >= 5, "{servers:?}");
+    for server in servers {
+        let read = parse_attachments(&format!("[fax]\nserver = \"{server}\"\n"));
+        assert_eq!(read.problems, [], "{server}");
     }
 }
 
@@ -356,10 +407,17 @@ fn every_configuration_shown_is_free_of_mistakes() {
                 assert_eq!(config.problems, [], "{name}: {block:#?}");
                 assert!(!config.ports.is_empty(), "{name}: {block:#?}");
                 count += 1;
+            } else if name == "modemd-attach.toml.5"
+                && block.first().is_some_and(|l| l.starts_with('['))
+            {
+                let read = parse_attachments(&block.join("\n"));
+                assert_eq!(read.problems, [], "{name}: {block:#?}");
+                assert!(!read.attachments.is_empty(), "{name}: {block:#?}");
+                count += 1;
             }
         }
     }
-    assert!(count >= 5, "only {count} configurations found");
+    assert!(count >= 7, "only {count} configurations found");
 }
 
 /// Every file below a directory.

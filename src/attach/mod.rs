@@ -25,6 +25,8 @@ mod link;
 pub mod pty;
 mod said;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

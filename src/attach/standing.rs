@@ -5,9 +5,9 @@ use std::fmt;
 use tokio::time::Instant;
 
 use super::attachment::{Attachment, Stage};
-use super::interface::{Attached, Protocol, Signals, State};
+use super::interface::{Attached, Signals, State};
 use crate::com_port::{Setting, modem_state};
-use crate::config::{self, DataBits, Flow, LineSettings, Parity, StopBits};
+use crate::config::{DataBits, Flow, LineSettings, Parity, StopBits};
 
 /// What is known of the line, and what went over it.
 #[derive(Debug, Default)]
@@ -112,10 +112,7 @@ impl<'a> Standing<'a> {
         Attached {
             name: of.options.name.clone(),
             server: of.options.server.to_string(),
-            protocol: match of.options.protocol {
-                config::Protocol::Raw => Protocol::Raw,
-                config::Protocol::Telnet => Protocol::Telnet,
-            },
+            protocol: of.options.protocol.into(),
             link: of.device.link().map(|link| link.display().to_string()),
             device: of.device.pty().path().display().to_string(),
             state: *state,

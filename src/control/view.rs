@@ -144,13 +144,19 @@ impl Control {
     }
 }
 
+impl From<config::Protocol> for Protocol {
+    fn from(protocol: config::Protocol) -> Protocol {
+        match protocol {
+            config::Protocol::Raw => Protocol::Raw,
+            config::Protocol::Telnet => Protocol::Telnet,
+        }
+    }
+}
+
 fn port(port: &config::Port) -> Port {
     Port {
         name: port.name.clone(),
-        protocol: match port.protocol {
-            config::Protocol::Raw => Protocol::Raw,
-            config::Protocol::Telnet => Protocol::Telnet,
-        },
+        protocol: port.protocol.into(),
         instance: match port.instance {
             config::Instance::Shared => Instance::Shared,
             config::Instance::PerConnection => Instance::PerConnection,

@@ -51,12 +51,13 @@ pub(super) fn run(socket: &Path, what: &str, wishes: &Wishes<'_>) -> ExitCode {
 
 /// In which folders there may be sockets of those that are attached: the system's, and the user's own.
 pub(super) fn folders(socket: &Path) -> Vec<PathBuf> {
-    let own = env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let own = own.map(|folder| Path::new(&folder).join("modemd/attach"));
-    [socket.with_file_name("attach")]
-        .into_iter()
-        .chain(own)
-        .collect()
+    let mut folders = vec![socket.with_file_name("attach")];
+    // Base Directory Specification: relative paths are to be ignored.
+    let own = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let own = own.filter(|folder| folder.is_absolute());
+    let own = own.map(|folder| folder.join("modemd/attach"));
+    folders.extend(own.filter(|own| *own != folders[0]));
+    folders
 }
 
 /// A line that nothing is written of anywhere.

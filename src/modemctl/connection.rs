@@ -1,4 +1,4 @@
-//! A connection to modemd's control socket, from the side of those who ask.
+//! A connection to the socket of modemd, or of an attached port, from the side of those who ask.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,14 +11,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::trouble::{Place, Trouble};
-use crate::control::interface::NAME;
+use super::trouble::{Peer, Place, Trouble};
 use crate::varlink::{Call, Frames, Parameters, Reply, frame};
 
 /// Where modemd is to be asked, unless `--socket` says otherwise.
 pub(super) const DEFAULT_SOCKET: &str = "/run/modemd/io.modemd";
 
-/// How long modemd may take for an answer, or to take a question. It gives a session ten seconds to end.
+/// How long an answer may take, or somebody to take a question. modemd gives a session ten seconds to end.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What has no parameters.
@@ -28,14 +27,19 @@ pub(super) struct Nothing {}
 /// A connection on which one question follows another.
 pub(super) struct Connection {
     stream: UnixStream,
+    peer: Peer,
     path: PathBuf,
     frames: Frames,
 }
 
 impl Connection {
-    /// Connects; modemd may have to be started for it.
+    /// Connects to modemd, which may have to be started for it.
     pub(super) fn open(path: &Path) -> Result<Connection, Trouble> {
-        let trouble = |error: &io::Error| Place::from(path).unreachable(error);
+        Connection::to(Peer::Modemd, path)
+    }
+
+    /// Connects.
+    pub(super) fn to(peer: Peer, path: &Path) -> Result<Connection, Trouble> {
         let connect = || {
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
             // Also what connecting waits for when the queue there is full (unix(7)).
@@ -44,15 +48,16 @@ impl Connection {
             socket.connect(&SockAddr::unix(path)?)?;
             Ok(socket)
         };
-        let socket = connect().map_err(|error| trouble(&error))?;
+        let socket = connect().map_err(|error| Place { peer, path }.unreachable(&error))?;
         Ok(Connection {
             stream: UnixStream::from(OwnedFd::from(socket)),
+            peer,
             path: path.to_owned(),
             frames: Frames::default(),
         })
     }
 
-    /// Calls a method of `io.modemd` that has one reply.
+    /// Calls a method that has one reply.
     pub(super) fn call<R: DeserializeOwned>(
         &mut self,
         method: &str,
@@ -63,8 +68,8 @@ impl Connection {
         self.understand(method, reply)
     }
 
-    /// Calls a method of `io.modemd` that has replies until it ends, however long each takes. They end
-    /// also when nobody takes in what is written to `output` any more.
+    /// Calls a method that has replies until it ends, however long each takes. They end also when nobody
+    /// takes in what is written to `output` any more.
     pub(super) fn watch<'a, R: DeserializeOwned>(
         mut self,
         method: &'static str,
@@ -89,7 +94,10 @@ impl Connection {
     }
 
     fn place(&self) -> Place<'_> {
-        Place::from(self.path.as_path())
+        Place {
+            peer: self.peer,
+            path: &self.path,
+        }
     }
 
     fn send(
@@ -103,7 +111,7 @@ impl Connection {
             _ => Parameters::new(),
         };
         let call = Call {
-            method: format!("{NAME}.{method}"),
+            method: format!("{}.{method}", self.peer.interface()),
             parameters,
             more,
             ..Call::default()

@@ -84,7 +84,7 @@ pub(super) fn describe(session: &Session) -> String {
     }
 }
 
-fn there_are(names: Vec<String>, of: &str) -> String {
+pub(super) fn there_are(names: Vec<String>, of: &str) -> String {
     if names.is_empty() {
         return format!("there are no {of}");
     }

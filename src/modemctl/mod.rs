@@ -1,6 +1,7 @@
 //! `modemctl`: what people type.
 
 mod attach;
+mod attached;
 mod check;
 mod connection;
 mod doctor;
@@ -61,8 +62,11 @@ pub struct CommandLine {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show all lines: who is on them, since when, how many bytes went by, the signals
+    ///
+    /// Below them, what is attached on this machine: where the line is, how it stands with it, and why it
+    /// is not connected when a program wants it.
     Status {
-        /// Print a JSON object with all that modemd tells, for programs
+        /// Print a JSON object with all that modemd and attached ports tell, for programs
         #[arg(long)]
         json: bool,
     },
@@ -127,6 +131,14 @@ pub enum Command {
         /// The file with the names
         #[arg(long, value_name = "FILE", default_value = DEFAULT_ATTACH_PATH)]
         config: PathBuf,
+    },
+    /// Send a BREAK of a quarter of a second on the line of an attached port
+    ///
+    /// Programs that send one to the device itself, as with tcsendbreak(3), send nothing: the system does
+    /// not tell of it.
+    Break {
+        /// The attached port, as in the status
+        name: String,
     },
     /// Read the configuration as modemd does, and say what is in it and what is wrong with it
     ///
@@ -245,6 +257,7 @@ pub fn run(line: &CommandLine) -> ExitCode {
             };
             attach::run(socket, line, &wishes)
         }
+        Command::Break { name } => attached::send_break(socket, name),
         Command::Check { file } => check::run(file),
         Command::Metrics { http: true, .. } => metrics::serve(socket),
         Command::Metrics { output, .. } => metrics::run(socket, output.as_deref()),

@@ -83,6 +83,25 @@ pub(super) fn cut_front(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Printable text in lines of at most so many columns, those after the first indented.
+pub(super) fn fold(text: &str, room: usize) -> Vec<String> {
+    const INDENT: &str = "  ";
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split(' ') {
+        let is_first = line.is_empty() || line == INDENT;
+        if !is_first && width(&line) + 1 + width(word) > room {
+            lines.push(cut(&line, room).into_owned());
+            INDENT.clone_into(&mut line);
+        } else if !is_first {
+            line.push(' ');
+        }
+        line += word;
+    }
+    lines.push(cut(&line, room).into_owned());
+    lines
+}
+
 /// `text` as this locale can show it: not everybody's terminal has more than ASCII.
 pub(super) fn in_locale(text: &str) -> Cow<'_, str> {
     // locale(7)
@@ -161,6 +180,20 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_into_a_line_goes_on_in_the_next() {
+        let text = "fax: no connection to modemhost:2007";
+        assert_eq!(fold(text, 80), [text]);
+        assert_eq!(
+            fold(text, 19),
+            ["fax: no connection", "  to modemhost:2007"]
+        );
+        assert_eq!(
+            fold(text, 12),
+            ["fax: no", "  connection", "  to", "  modemhost…"]
+        );
+    }
+
+    #[test]
     fn a_terminal_that_has_only_ascii_gets_no_more() {
         let shown: String = "Büro… ▁▂▃▄▅▆▇█\x1b[0m".chars().map(ascii).collect();
         assert_eq!(shown, "B?ro~ .:-=+*%#\x1b[0m");
@@ -181,6 +214,9 @@ mod tests {
             for cut in [cut(&shown, room), cut_front(&shown, room)] {
                 prop_assert!(width(&cut) <= room);
                 prop_assert!(cut.chars().all(is_plain));
+            }
+            for line in fold(&shown, room) {
+                prop_assert!(width(&line) <= room);
             }
         }
     }

@@ -1,6 +1,9 @@
-//! What modemd might say, for tests.
+//! What modemd and attached ports might say, for tests.
 
+use super::attached::{Attached, Port as AttachedPort};
 use super::survey::Survey;
+use crate::attach::interface as attach;
+use crate::config::{self, Attachment, Target};
 use crate::control::interface::{
     Description, Instance, Line, LineState, Port, Protocol, Session, SessionState, Signals,
 };
@@ -159,4 +162,89 @@ pub(super) fn thousand_lines() -> Survey {
         )
     });
     machine(lines.collect(), sessions.collect())
+}
+
+/// One that a program talks to, under a name of its own.
+fn attached_port(name: &str, server: &str, state: attach::State) -> attach::Attached {
+    attach::Attached {
+        name: name.to_owned(),
+        server: server.to_owned(),
+        protocol: Protocol::Telnet,
+        link: Some(format!("/run/modemd/tty/{name}")),
+        device: "/dev/pts/7".to_owned(),
+        state,
+        age_usec: 31 * SECOND,
+        why: None,
+        peer: None,
+        to_line: 0,
+        to_program: 0,
+        settings: None,
+        signals: None,
+        pid: 78,
+    }
+}
+
+/// Something of everything.
+pub(super) fn attached() -> Attached {
+    use attach::State::{Calling, Closed, Closing, Connected, Retrying, Waiting};
+
+    let connected = attach::Attached {
+        age_usec: 4_380 * SECOND,
+        peer: Some("192.168.2.1:2007".to_owned()),
+        to_line: 1536,
+        to_program: 13_000_000,
+        settings: Some("115200,8,N,1,rtscts".to_owned()),
+        signals: Some(attach::Signals {
+            cts: true,
+            dsr: true,
+            dcd: true,
+            ri: false,
+        }),
+        ..attached_port("fax", "modemhost:2007", Connected)
+    };
+    let retrying = attach::Attached {
+        why: Some(
+            "modemhost:2008: cannot be reached: Connection refused (os error 111)".to_owned(),
+        ),
+        ..attached_port("heating", "modemhost:2008", Retrying)
+    };
+    let failed = attach::Attached {
+        why: Some("all lines are in use".to_owned()),
+        ..attached_port("gsm", "modemhost:2009", Closed)
+    };
+    let long = "serial-console.of.the.router.example.org:7001";
+    let nameless = attach::Attached {
+        link: None,
+        ..attached_port(long, long, Closed)
+    };
+    let told = [
+        connected,
+        failed,
+        retrying,
+        attached_port("meter", "[2001:db8::7:1]:2007", Waiting),
+        attached_port("radio", "modemhost:2010", Calling),
+        nameless,
+        attached_port("switch", "modemhost:2011", Closing),
+    ];
+    let told = told.map(|told| AttachedPort::Told(Box::new(told)));
+    let untold = AttachedPort::Untold {
+        name: "tape".to_owned(),
+        why: "its process does not answer: end it, and attach it again".to_owned(),
+    };
+    let mut attached = Attached {
+        ports: told.into_iter().chain([untold]).collect(),
+        ..Attached::default()
+    };
+    let expected = ["fax", "door"].map(|name| Attachment {
+        name: name.to_owned(),
+        server: Target {
+            host: "modemhost".to_owned(),
+            port: 2007,
+        },
+        protocol: config::Protocol::Telnet,
+        line: None,
+    });
+    attached.expect(&expected);
+    attached.ports.sort_by(|a, b| a.name().cmp(b.name()));
+    attached
 }

@@ -1,38 +1,73 @@
-//! `modemctl status`: who is on which line.
+//! `modemctl status`: who is on which line, and what is attached.
+
+mod attached;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::Value;
+
+use self::attached::describe as describe_attached;
+use super::attached::Attached;
 use super::connection::Connection;
 use super::paint::{Colour, Paint};
 use super::printable::{cut, in_locale, printable};
 use super::survey::{Entry, Survey, signal_names};
-use super::table::{Cell, Column, rows, widths};
+use super::table::{Cell, Column, first_that_fits, rows, widths};
+use super::trouble::{Kind, note};
 use super::units::{age, bytes, count};
 use crate::control::interface::{Session, SessionState};
+use crate::varlink::Parameters;
 
 pub(super) fn run(socket: &Path, as_json: bool) -> ExitCode {
+    let attached = Attached::look(socket);
+    for doubt in &attached.doubts {
+        note(doubt);
+    }
     let survey = Connection::open(socket).and_then(|mut to| Survey::ask(&mut to));
-    let survey = match survey {
-        Ok(survey) => survey,
-        Err(trouble) => return trouble.report(),
+    let (survey, trouble) = match survey {
+        Ok(survey) => (Some(survey), None),
+        Err(trouble) => (None, Some(trouble)),
     };
-    let text = if as_json {
-        let mut text = serde_json::to_string(&survey).expect("a survey is plain data");
-        text.push('\n');
-        text
-    } else {
-        let room = room();
-        let text = describe(&survey, room, Paint::for_stdout());
-        match room {
-            Some(_) => in_locale(&text).into_owned(),
-            None => text,
+    if survey.is_some() || !attached.is_nothing() {
+        let text = if as_json {
+            json(survey.as_ref(), &attached)
+        } else {
+            let room = room();
+            let paint = Paint::for_stdout();
+            let mut parts = Vec::new();
+            parts.extend(survey.map(|of| describe(&of, room, paint)));
+            parts.extend(describe_attached(&attached, room, paint));
+            let text = parts.join("\n");
+            match room {
+                Some(_) => in_locale(&text).into_owned(),
+                None => text,
+            }
+        };
+        // `modemctl status | head` closes its end early.
+        let _ = io::stdout().write_all(text.as_bytes());
+    }
+    match trouble {
+        // On a machine that only uses the lines of others.
+        Some(trouble) if trouble.kind == Kind::Absent && !attached.is_nothing() => {
+            ExitCode::SUCCESS
         }
+        Some(trouble) => trouble.report(),
+        None => ExitCode::SUCCESS,
+    }
+}
+
+/// All of it in one object.
+fn json(survey: Option<&Survey>, attached: &Attached) -> String {
+    let plain = "it is plain data";
+    let mut all = match survey.map(|of| serde_json::to_value(of).expect(plain)) {
+        Some(Value::Object(all)) => all,
+        _ => Parameters::new(),
     };
-    // `modemctl status | head` closes its end early.
-    let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    let ports = serde_json::to_value(&attached.ports).expect(plain);
+    all.insert("attached".to_owned(), ports);
+    format!("{}\n", Value::Object(all))
 }
 
 /// How wide the terminal is, if stdout is one.
@@ -122,18 +157,12 @@ pub(super) fn carrier(session: &Session) -> Option<String> {
 
 /// The table of [`CHOICES`] for which there is room.
 fn lines(entries: &[Entry<'_>], room: Option<usize>, paint: Paint) -> Vec<String> {
-    for (index, choice) in CHOICES.iter().enumerate() {
+    let tables = CHOICES.iter().enumerate().map(|(index, choice)| {
         let is_tight = index + 2 >= CHOICES.len();
         let columns = choice.iter().map(|of| column(*of, entries, is_tight));
-        let columns: Vec<_> = columns.collect();
-        let columns: Vec<_> = columns.iter().collect();
-        if let Some(widths) = widths(&columns, room) {
-            return rows(&columns, &widths, room, paint);
-        }
-    }
-    let line = column(Topic::Line, entries, true);
-    let wide = room.unwrap_or_default();
-    rows(&[&line], &[wide], room, paint)
+        columns.collect()
+    });
+    first_that_fits(tables, room, paint)
 }
 
 fn waiting(sessions: &[&Session], room: Option<usize>, paint: Paint) -> Vec<String> {

@@ -136,18 +136,22 @@ impl Entry<'_> {
 
 /// The names of the signals that are on.
 pub(super) fn signal_names(signals: Signals) -> String {
-    let names = [
+    names_of(&[
         (signals.dtr, "DTR"),
         (signals.rts, "RTS"),
         (signals.cts, "CTS"),
         (signals.dsr, "DSR"),
         (signals.dcd, "DCD"),
         (signals.ri, "RI"),
-    ];
-    let on: Vec<_> = names.iter().filter(|(is_on, _)| *is_on).collect();
+    ])
+}
+
+/// The names of those that are on.
+pub(super) fn names_of(signals: &[(bool, &str)]) -> String {
+    let on = signals.iter().filter(|(is_on, _)| *is_on);
+    let on: Vec<_> = on.map(|(_, name)| *name).collect();
     if on.is_empty() {
         return "all off".to_owned();
     }
-    let on: Vec<_> = on.iter().map(|(_, name)| *name).collect();
     on.join(" ")
 }

@@ -121,6 +121,24 @@ pub(super) fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
 }
 
+/// The first of these tables for which there is room; the last resort is the first column of the last one.
+pub(super) fn first_that_fits(
+    tables: impl Iterator<Item = Vec<Column>>,
+    room: Option<usize>,
+    paint: Paint,
+) -> Vec<String> {
+    let mut last = Vec::new();
+    for table in tables {
+        let columns: Vec<_> = table.iter().collect();
+        if let Some(widths) = widths(&columns, room) {
+            return rows(&columns, &widths, room, paint);
+        }
+        last = table;
+    }
+    let first: Vec<_> = last.iter().take(1).collect();
+    rows(&first, &[room.unwrap_or_default()], room, paint)
+}
+
 /// A table: its heading, and its rows. Where there is less room than even the last resort takes, the
 /// right is missing.
 pub(super) fn rows(

@@ -2,6 +2,8 @@
 //! octet. Bytes in, messages out, and no descriptor in sight.
 
 mod frames;
+#[cfg(test)]
+pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

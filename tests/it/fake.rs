@@ -1,5 +1,7 @@
-//! Somebody who answers modemctl in modemd's place, and says what modemd would never say.
+//! Somebody who answers modemctl in the place of modemd or an attached port, and says what these would
+//! never say.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -49,19 +51,46 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn new(answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Fake {
-        let fake = Fake {
+        let fake = Fake::away();
+        fake.listen(&fake.socket(), answer);
+        fake
+    }
+
+    /// Nobody answers yet.
+    pub(crate) fn away() -> Fake {
+        Fake {
             scratch: Scratch::new(),
             calls: Arc::default(),
-        };
-        let listener = UnixListener::bind(fake.socket()).unwrap();
-        let (answer, calls) = (Arc::new(answer), Arc::clone(&fake.calls));
+        }
+    }
+
+    /// The process of a port that is attached on the machine.
+    pub(crate) fn attach(
+        &self,
+        name: &str,
+        answer: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+    ) -> PathBuf {
+        let directory = self.socket().with_file_name("attach");
+        let _ = fs::create_dir(&directory);
+        let socket = directory.join(name);
+        self.listen(&socket, answer);
+        socket
+    }
+
+    /// Somebody answers here, too.
+    pub(crate) fn listen(
+        &self,
+        socket: &Path,
+        answer: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+    ) {
+        let listener = UnixListener::bind(socket).unwrap();
+        let (answer, calls) = (Arc::new(answer), Arc::clone(&self.calls));
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (answer, calls) = (Arc::clone(&answer), Arc::clone(&calls));
                 thread::spawn(move || serve(stream, &*answer, &calls));
             }
         });
-        fake
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -70,7 +99,7 @@ impl Fake {
 
     /// The calls by now: the name of the method and its first parameter.
     pub(crate) fn calls(&self) -> Vec<(String, String)> {
-        let calls = self.calls.lock().unwrap();
+        let calls = self.all_calls();
         let named = calls.iter().map(|call| {
             let first = call.parameters.values().next();
             let first = first.and_then(|value| value.as_str()).unwrap_or_default();
@@ -79,9 +108,26 @@ impl Fake {
         named.collect()
     }
 
+    /// The calls by now, whole.
+    pub(crate) fn all_calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
     /// Runs modemctl on it to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         run(&self.socket(), arguments)
+    }
+
+    /// The same, as somebody who is in no group.
+    pub(crate) fn run_as_nobody(&self, arguments: &[&str]) -> Done {
+        // Also the program must be where anybody gets at it.
+        let program = self.socket().with_file_name("modemctl");
+        fs::copy(env!("CARGO_BIN_EXE_modemctl"), &program).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(program).arg("--socket").arg(self.socket());
+        command.args(arguments).env_remove("XDG_RUNTIME_DIR");
+        Done::from(command.output().unwrap())
     }
 }
 
@@ -139,12 +185,25 @@ impl From<Output> for Done {
 pub(crate) fn modemctl(socket: &Path) -> Command {
     let mut command = bounded(env!("CARGO_BIN_EXE_modemctl"));
     command.arg("--socket").arg(socket).env("TZ", "UTC");
+    // Where whoever runs the tests may have attached something.
+    command.env_remove("XDG_RUNTIME_DIR");
     command
 }
 
 /// Runs modemctl to its end.
 pub(crate) fn run(socket: &Path, arguments: &[&str]) -> Done {
     modemctl(socket).args(arguments).output().unwrap().into()
+}
+
+/// That it failed, and said nothing but why, in a line with all of `parts`.
+#[track_caller]
+pub(crate) fn says(done: &Done, code: i32, parts: &[&str]) {
+    assert_eq!(done.code, Some(code), "{done:?}");
+    assert_eq!(done.out, "");
+    for part in parts {
+        assert!(done.err.contains(part), "{part:?} in {done:?}");
+    }
+    assert_eq!(done.err.lines().count(), 1, "{done:?}");
 }
 
 pub(crate) const FIRST: &str = "16275e76514d4ea0";

@@ -4,14 +4,14 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use modemd::control::interface::{Event, Overheard, Traffic, Watched, Way};
 use modemd::varlink::Reply;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::fake::{Answer, Done, FIRST, Fake, SECOND, machine, modemctl, run};
+use crate::fake::{Answer, Done, FIRST, Fake, SECOND, machine, modemctl, run, says};
 use crate::support::{Client, Scratch, root};
 
 #[test]
@@ -41,7 +41,8 @@ fn the_status_for_programs_is_what_modemd_said() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let said: Value = serde_json::from_str(&done.out).unwrap();
     let keys: Vec<_> = said.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["describe", "lines", "ports", "sessions"]);
+    assert_eq!(keys, ["attached", "describe", "lines", "ports", "sessions"]);
+    assert_eq!(said["attached"], json!([]));
     assert_eq!(said["describe"]["pid"], 77);
     assert_eq!(said["lines"][0]["state"], "in_use");
     assert_eq!(said["sessions"][0]["signals"]["dcd"], true);
@@ -50,16 +51,6 @@ fn the_status_for_programs_is_what_modemd_said() {
 /// What modemctl says to an answer that is always the same.
 fn said_to(answer: impl Fn() -> Answer + Send + Sync + 'static) -> Done {
     Fake::new(move |_| answer()).run(&["status"])
-}
-
-#[track_caller]
-fn says(done: &Done, code: i32, parts: &[&str]) {
-    assert_eq!(done.code, Some(code), "{done:?}");
-    assert_eq!(done.out, "");
-    for part in parts {
-        assert!(done.err.contains(part), "{part:?} in {done:?}");
-    }
-    assert_eq!(done.err.lines().count(), 1, "{done:?}");
 }
 
 #[test]
@@ -106,13 +97,7 @@ fn who_may_not_ask_is_told_how_to_be_allowed_to() {
     }
     let fake = Fake::new(machine);
     fs::set_permissions(fake.socket(), fs::Permissions::from_mode(0o600)).unwrap();
-    // Also the program must be where anybody gets at it.
-    let program = fake.socket().with_file_name("modemctl");
-    fs::copy(env!("CARGO_BIN_EXE_modemctl"), &program).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(program).arg("--socket").arg(fake.socket());
-    let done = Done::from(command.output().unwrap());
+    let done = fake.run_as_nobody(&[]);
     says(
         &done,
         77,

@@ -95,7 +95,7 @@ fn in_time<T>(
         thread::sleep(PAUSE);
         match attempt() {
             Err(Trouble {
-                kind: Kind::Away | Kind::Refused,
+                kind: Kind::Absent | Kind::Away | Kind::Refused,
                 ..
             }) if Instant::now() < deadline => {}
             done => return done,
