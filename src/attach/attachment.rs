@@ -440,7 +440,7 @@ impl Attachment {
 
     /// No program has the device open any more, and all that they left behind has been taken.
     fn close(&mut self) -> io::Result<()> {
-        self.device.pty().discard()?;
+        self.device.discard()?;
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Connected(mut connection) => {
                 connection.unread().clear();
@@ -467,7 +467,7 @@ impl Attachment {
         self.known.end();
         self.departed = None;
         self.break_end = None;
-        self.device.pty().discard()?;
+        self.device.discard()?;
         self.enter(Stage::Closed);
         // Somebody may have come meanwhile.
         self.opened()
