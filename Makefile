@@ -16,6 +16,7 @@ UNITDIR       = $(PREFIX)/lib/systemd/system
 GENERATORDIR  = $(PREFIX)/lib/systemd/system-generators
 CATALOGDIR    = $(PREFIX)/lib/systemd/catalog
 SYSUSERSDIR   = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR   = $(PREFIX)/lib/tmpfiles.d
 UDEVRULESDIR  = $(PREFIX)/lib/udev/rules.d
 BASHDIR       = $(PREFIX)/share/bash-completion/completions
 ZSHDIR        = $(PREFIX)/share/zsh/site-functions
@@ -87,11 +88,12 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	$(INSTALL) -D -m 755 $(RELEASE)/modemd-generator $(DESTDIR)$(GENERATORDIR)/modemd-generator
 	$(call install_text,$(wildcard units/*.socket units/*.service),$(UNITDIR))
 	$(INSTALL) -D -m 644 units/modemd.sysusers $(DESTDIR)$(SYSUSERSDIR)/modemd.conf
+	$(INSTALL) -D -m 644 units/modemd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/modemd.conf
 	$(INSTALL) -D -m 644 units/modemd.catalog $(DESTDIR)$(CATALOGDIR)/modemd.catalog
 	$(INSTALL) -d -m 755 $(DESTDIR)/etc/modemd/conf.d
 # Who installs by hand a second time has a configuration of his own.
 	[ -e $(DESTDIR)/etc/modemd/modemd.toml ] || $(INSTALL) -m 644 packaging/modemd.toml $(DESTDIR)/etc/modemd/
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md CHANGELOG.md packaging/windows.md
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf packaging/attach.toml
 	$(call install_text,$(filter %.1,$(MANUAL)),$(MANDIR)/man1)
 	$(call install_text,$(filter %.5,$(MANUAL)),$(MANDIR)/man5)

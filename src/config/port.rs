@@ -45,8 +45,12 @@ const UNSENT: RangeInclusive<u32> = 8 * 1024..=1024 * 1024;
 /// such a name could be given a socket that was meant for another.
 const NAMES_OF_SYSTEMD: [&str; 3] = ["connection", "stored", "unknown"];
 
-/// A port of such a name would have the socket unit `modem-NAME.socket`, which is one of ours.
-const NAMES_OF_OURS: [&str; 2] = ["control", "metrics"];
+/// A port of such a name would have a unit, `modem-NAME.socket` or `modem-NAME@.service`, which is one of ours.
+const NAMES_OF_OURS: [(&str, &str); 3] = [
+    ("attach", "modem-attach@.service"),
+    ("control", "modem-control.socket"),
+    ("metrics", "modem-metrics.socket"),
+];
 
 /// `[ports.NAME]`: what clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -329,11 +333,9 @@ pub(super) fn check_name(name: &str) -> Result<(), Mistake> {
             "write another name",
         );
     }
-    if NAMES_OF_OURS.contains(&name) {
+    if let Some((_, unit)) = NAMES_OF_OURS.iter().find(|(ours, _)| *ours == name) {
         return refuse(
-            &format!(
-                "cannot be the name of a port, for modem-{name}.socket is a unit of modemd itself"
-            ),
+            &format!("cannot be the name of a port, for {unit} is a unit of modemd itself"),
             "write another name",
         );
     }

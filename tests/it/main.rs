@@ -2,6 +2,8 @@
 
 mod access;
 mod activation;
+mod attach;
+mod attached;
 mod by_hand;
 mod clients;
 mod com_port;
@@ -12,8 +14,10 @@ mod doctor;
 mod exchange;
 mod fake;
 mod fake_attached;
+mod far_server;
 mod generator;
 mod half_close;
+mod hub4com;
 mod import;
 mod inetd;
 mod journal;
@@ -59,4 +63,5 @@ mod units;
 mod unsent;
 mod unwinding;
 mod vanish;
+mod windows_page;
 mod wreckage;

@@ -1,13 +1,14 @@
 """Clients here and on another machine: a network namespace with a cable to this one."""
 
 import ctypes
+import functools
 import os
 import socket
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from guest import PATIENCE, sh, wait_for
+from guest import PATIENCE, sh, wait_for, write_file
 
 SERVER = "10.99.0.1"
 # Addresses of the other machine.
@@ -165,3 +166,14 @@ class NameServer:
                 # The name of the question, class IN, a minute.
                 reply += struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data
             self.socket.sendto(reply, source)
+
+
+@functools.cache
+def name_server():
+    """The one that systemd-resolved asks from now on, until this system is switched off."""
+    names = NameServer()
+    os.makedirs("/run/systemd/resolved.conf.d")
+    settings = f"[Resolve]\nDNS={FRIEND}\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n"
+    write_file("/run/systemd/resolved.conf.d/tests.conf", settings)
+    sh("systemctl restart systemd-resolved")
+    return names

@@ -5,17 +5,20 @@ Each test leaves the .deb installed for the next, but for the one that purges it
 
 import hashlib
 import os
+import select
 import shutil
 
+import attach
 from clients import Load, ask, connect, is_refused, is_served, wait_served
 from control import METRICS_PORT, control, scrape
-from guest import sh, test, wait_for
+from guest import PATIENCE, sh, test, wait_for
 from install import DEB, RPM, files
 from modem import Modem
 from server import CONFIGURATION, configure, failed, pid, port, show, stop
 
 OLDER = "0.0.1~older-1"
 MODEMD = "/usr/sbin/modemd"
+ATTACHED = attach.unit("far")
 
 
 def content(path):
@@ -81,11 +84,33 @@ def older_rpm():
     return sh(f"find {top} -name '*.rpm'")
 
 
+class Device:
+    """A program that has the device of an attached line open."""
+
+    def __init__(self, name):
+        self.fd = os.open(attach.device(name), os.O_RDWR | os.O_NOCTTY)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def sendall(self, data):
+        os.write(self.fd, data)
+
+    def recv(self, count):
+        assert select.select([self.fd], [], [], PATIENCE)[0], "no answer"
+        return os.read(self.fd, count)
+
+
 def check_upgrade(install_older, upgrade):
-    """Upgrades under the eyes of a client with a call, and of another one who connects all the time."""
-    first, second = Modem("first"), Modem("second")
+    """Upgrades under the eyes of a client with a call, of another one who connects all the time, and of a program
+    that has an attached line."""
+    modems = [Modem(name) for name in ("first", "second", "third")]
     install_older()
-    configure(port(devices=[first.device, second.device], allow=["localhost"], busy="wait"))
+    configure(port(devices=[modem.device for modem in modems], allow=["localhost"], busy="wait"))
+    attach.configure(attach.attachment("far", "localhost:2006", "raw"))
     changed = content(CONFIGURATION)
     sh("systemctl enable --now modem.socket modem-metrics.socket")
     assert is_served()
@@ -93,13 +118,20 @@ def check_upgrade(install_older, upgrade):
     assert content(f"/proc/{before}/exe") == content(MODEMD)
 
     older = content(MODEMD)
-    with connect() as call:
-        modem = ask(call)
-        assert "OK" in modem
+    sh(f"systemctl start {ATTACHED}")
+    attacher = pid(ATTACHED)
+    with connect() as call, Device("far") as device:
+        modem, far_modem = ask(call), ask(device)
+        assert "OK" in modem and "OK" in far_modem and modem != far_modem, (modem, far_modem)
         with Load(1) as load:
             upgrade()
             load.goes_on(2)
         assert ask(call) == modem
+        # Another process would have hung up the program.
+        assert ask(device) == far_modem
+    assert pid(ATTACHED) == attacher
+    sh(f"systemctl stop {ATTACHED}")
+    os.unlink(attach.CONFIGURATION)
     # Sockets are restarted, too: for a moment nobody listens.
     moment = (ConnectionRefusedError, ConnectionResetError)
     assert all(isinstance(error, moment) for error in load.wrong), load.wrong
@@ -143,13 +175,16 @@ def an_upgrade_leaves_the_sessions_of_per_connection_instances_alone():
 
 
 def switch_everything_on():
-    """Sockets, the shared daemon and an instance, with sessions; and metrics, of which somebody wants some."""
+    """Sockets, the shared daemon and an instance, with sessions; metrics, of which somebody wants some; and an
+    attached line."""
     modem, fax = Modem(), Modem()
     configure(
         port(devices=[modem.device], allow=["localhost"]),
         port("fax", devices=[fax.device], allow=["localhost"], listen=["2007"], instance="per-connection"),
     )
-    sh("systemctl enable --now modem.socket modem-metrics.socket")
+    attach.configure(attach.attachment("far", "localhost:2007", "raw"))
+    sh(f"systemctl enable --now modem.socket modem-metrics.socket {ATTACHED}")
+    assert os.path.exists(attach.device("far"))
     clients = connect(2006), connect(2007)
     for client in clients:
         assert "OK" in ask(client)
@@ -160,7 +195,7 @@ def switch_everything_on():
 def assert_all_is_quiet():
     assert is_refused(2006) and is_refused(2007) and is_refused(METRICS_PORT)
     assert sh("pgrep -x 'modemd|modemctl'", check=False) == ""
-    assert not os.path.exists("/run/modemd")
+    assert not os.path.exists("/run/modemd") and not os.path.lexists("/dev/modemd")
     assert failed() == ""
     wait_for("end of the units", lambda: sh("systemctl list-units --plain --no-legend 'modem*'") == "")
 
@@ -178,7 +213,8 @@ def removing_the_package_stops_everything_and_keeps_the_configuration():
     # And it comes back as it was.
     sh(f"dpkg -i {DEB}")
     assert content(CONFIGURATION) == kept
-    sh("systemctl disable --now modem.socket modem-metrics.socket", check=False)
+    assert sh(f"systemctl is-enabled {ATTACHED}") == "enabled"
+    sh(f"systemctl disable --now modem.socket modem-metrics.socket {ATTACHED}", check=False)
     stop()
 
 
@@ -191,6 +227,9 @@ def purging_the_package_leaves_nothing():
         client.close()
     assert sh("getent passwd modemd; getent group modemd", check=False) == ""
     assert "modemd" not in sh("journalctl --list-catalog")
+    # It came with no package, and stays.
+    os.unlink(attach.CONFIGURATION)
+    os.rmdir(os.path.dirname(attach.CONFIGURATION))
     left = files() - files.before
     assert left == set(), sorted(left)
 
@@ -213,7 +252,9 @@ def the_rpm_is_installed_upgraded_and_erased():
     assert_all_is_quiet()
     for client in clients:
         client.close()
-    for unit in ("modem.socket", "modem-metrics.socket"):
-        assert not os.path.lexists(f"/etc/systemd/system/sockets.target.wants/{unit}"), unit
+    for unit in ("sockets.target.wants/modem.socket", "sockets.target.wants/modem-metrics.socket",
+                 f"multi-user.target.wants/{ATTACHED}"):
+        assert not os.path.lexists(f"/etc/systemd/system/{unit}"), unit
+    assert os.path.exists(attach.CONFIGURATION)
     # What the administrator changed is his.
     assert os.path.exists(CONFIGURATION + ".rpmsave")

@@ -1,6 +1,7 @@
 """What can be done from inside a service's sandbox: tries it, and tells the client that came for it.
 
-Runs in modemd's place, with the sockets that systemd hands it.
+Runs in modemd's place, with the sockets that systemd hands it. In the place of `modemctl attach`, which is handed
+none, it tells a file.
 """
 
 import ctypes
@@ -8,6 +9,8 @@ import errno
 import json
 import mmap
 import os
+import pty
+import signal
 import socket
 import stat
 import struct
@@ -102,6 +105,22 @@ def turn_outward(client, target):
     return result(lambda: client.connect((f"::ffff:{address}", port)))
 
 
+def make_terminal():
+    """A pseudo terminal for the group that this runs as; its path, owners and mode, as seen from here."""
+    _, slave = pty.openpty()
+    path = os.ttyname(slave)
+    os.chown(path, -1, os.getegid())
+    os.chmod(path, 0o660)
+    found = os.stat(path)
+    return [path, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)]
+
+
+def listen():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+
 def probe():
     with open("/proc/self/status", encoding="utf-8") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
@@ -121,7 +140,8 @@ def probe():
         "created": {folder: result(lambda folder=folder: create(folder))
                     for folder in ("/", "/etc", "/usr", "/var", "/run", "/home", "/root", "/opt", "/dev", "/sys",
                                    "/dev/shm", "/var/lib", "/var/log", "/etc/modemd", "/run/lock", "/run/modemd",
-                                   "/run/modemd/private", "/tmp", "/var/tmp")},
+                                   "/run/modemd/private", "/run/modemd/attach", "/run/modemd/tty", "/tmp",
+                                   "/var/tmp")},
         "in /tmp": os.listdir("/tmp"),
         "control": result(lambda: socket.socket(socket.AF_UNIX).connect("/run/modemd/io.modemd")),
         "private": result(lambda: os.listdir("/run/modemd/private")),
@@ -140,13 +160,25 @@ def probe():
     }
 
 
+def say_ready():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+
+
 def main():
+    if "LISTEN_FDS" not in os.environ and "NOTIFY_SOCKET" in os.environ:
+        found = {**probe(), "terminal": make_terminal(), "listen": result(listen),
+                 "of modemd": os.listdir("/run/modemd")}
+        with open("/run/modemd/attach/found", "w", encoding="utf-8") as file:
+            json.dump(found, file)
+        say_ready()
+        signal.sigwait([signal.SIGTERM])
+        return
     if "NOTIFY_SOCKET" in os.environ:
         # Beside its port's, the shared daemon is handed the control socket, in any order.
         names = os.environ["LISTEN_FDNAMES"].split(":")
         handed = socket.socket(fileno=3 + next(at for at, name in enumerate(names) if name != "@control"))
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+        say_ready()
     else:
         # In the place of what answers a scrape.
         handed = socket.socket(fileno=0)

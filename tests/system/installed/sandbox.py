@@ -44,6 +44,7 @@ def check_sandbox(instance):
     found, modem = probed(instance)
     user = pwd.getpwnam("modemd")
     assert found["user"] == [user.pw_uid, grp.getgrnam("dialout").gr_gid], found["user"]
+    check_there_is_no_way_out(found)
     check_what_nobody_may(found, {"/run/lock", "/run/modemd/private"})
 
     devices = found["devices"]
@@ -54,17 +55,18 @@ def check_sandbox(instance):
         assert devices[path] == "EPERM", (path, devices)
 
 
+def check_there_is_no_way_out(found):
+    sockets = found["sockets"]
+    assert sockets.pop("unix") == "done"
+    assert set(sockets.values()) == {"EAFNOSUPPORT"}, sockets
+    assert found["interfaces"] == ["lo"], found["interfaces"]
+
+
 def check_what_nobody_may(found, open_to_it):
     """What holds for all services; `open_to_it` are the folders, beside its own /tmp, that it may write to."""
     nothing = "0" * 16
     assert found["status"] == {"CapInh": nothing, "CapPrm": nothing, "CapEff": nothing, "CapBnd": nothing,
                                "CapAmb": nothing, "NoNewPrivs": "1", "Seccomp": "2"}, found["status"]
-
-    # No way out.
-    sockets = found["sockets"]
-    assert sockets.pop("unix") == "done"
-    assert set(sockets.values()) == {"EAFNOSUPPORT"}, sockets
-    assert found["interfaces"] == ["lo"], found["interfaces"]
 
     # No file.
     created = found["created"]
@@ -106,6 +108,7 @@ def what_answers_scrapes_can_ask_modemd_and_nothing_else():
             assert "OK" in ask(call)
             client.sendall(b"PROBE\n")
             found = json.loads(b"".join(iter(lambda: client.recv(65536), b"")))
+    check_there_is_no_way_out(found)
     check_what_nobody_may(found, set())
     assert found["user"][0] not in (0, pwd.getpwnam("modemd").pw_uid), found["user"]
     devices = found["devices"]
@@ -114,6 +117,42 @@ def what_answers_scrapes_can_ask_modemd_and_nothing_else():
     assert devices.pop(modem.device) == "EACCES" and "/dev/ttyT0" not in devices, devices
     asked = [found[what] for what in ("control", "private", "configuration")]
     assert asked == ["done", "EACCES", "EACCES"], asked
+
+
+@test
+def what_attaches_a_line_can_make_its_device_and_call_servers_and_nothing_else():
+    with open("/tmp/of-somebody-else", "w", encoding="utf-8"):
+        pass
+    modem = Modem()
+    try:
+        # So that modemd has its directory and its socket.
+        with serving(port(devices=[modem.device], allow=["localhost"]), attachment=IN_ITS_PLACE):
+            with connect() as client:
+                assert "OK" in ask(client)
+            sh("systemctl start modem-attach@probe.service")
+            with open("/run/modemd/attach/found", encoding="utf-8") as file:
+                found = json.load(file)
+            path, *_ = terminal = found["terminal"]
+            assert sh(f"stat -c %a:%U:%G {path}") == "660:modemd:dialout"
+            # The threshold is ten times the exposure.
+            sh("systemd-analyze security --no-pager --threshold=12 modem-attach@probe.service")
+    finally:
+        sh("rm -f /run/modemd/attach/found")
+    user = [pwd.getpwnam("modemd").pw_uid, grp.getgrnam("dialout").gr_gid]
+    assert found["user"] == user, found["user"]
+    assert terminal == [path, *user, 0o660], terminal
+    check_what_nobody_may(found, {"/run/modemd/attach", "/run/modemd/tty"})
+    assert sorted(found["of modemd"]) == ["attach", "tty"], found["of modemd"]
+
+    others = {family: "EAFNOSUPPORT" for family in ("netlink", "packet", "vsock")}
+    assert found["sockets"] == {"unix": "done", "inet": "done", "inet6": "done", **others}, found["sockets"]
+    # Debian 12's systemd is built without what this takes.
+    if "+BPF_FRAMEWORK" in sh("systemctl --version"):
+        assert found["listen"] == "EPERM", found["listen"]
+    devices = found["devices"]
+    opened = {path for path, result in devices.items() if result == "done" and not path.startswith("/dev/pts/")}
+    assert opened <= HARMLESS | {"/dev/ptmx"}, devices
+    assert devices.keys().isdisjoint({"/dev/ttyT0", *(f"/dev/{name}" for name in DANGEROUS)}), devices
 
 
 @test

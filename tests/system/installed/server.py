@@ -44,12 +44,13 @@ def drop_in(unit, text):
 
 @contextlib.contextmanager
 def serving(*ports, **drop_ins):
-    """Serves these ports until the block ends, with drop-ins for `socket`, `service`, `instance` or `metrics`.
+    """Serves these ports until the block ends, with drop-ins for `socket`, `service`, `instance`,
+    `metrics` or `attachment`.
 
     Then everything must be as if nothing had been: nothing failed, locked or kept in store.
     """
     units = {"socket": "modem.socket", "service": "modem.service", "instance": "modem@.service",
-             "metrics": "modem-metrics@.service"}
+             "metrics": "modem-metrics@.service", "attachment": "modem-attach@.service"}
     try:
         for kind, text in drop_ins.items():
             drop_in(units[kind], text)
