@@ -319,10 +319,15 @@ impl Attachment {
         self.give_up_if_departed()
     }
 
+    /// Whether data can go out now: during a BREAK it would be lost.
+    fn sends_data(&self, connection: &Connection) -> bool {
+        connection.takes_data() && self.left.is_empty() && self.break_end.is_none()
+    }
+
     /// Something is to be had of the device.
     pub(super) fn hear_program(&mut self, flags: PollFlags) -> io::Result<()> {
         let is_ready = match &self.stage {
-            Stage::Connected(connection) => connection.takes_data() && self.left.is_empty(),
+            Stage::Connected(connection) => self.sends_data(connection),
             Stage::Closed | Stage::Closing(_) => return Ok(()),
             Stage::Calling | Stage::Retrying(_) => false,
         };
@@ -382,8 +387,7 @@ impl Attachment {
             Stage::Calling | Stage::Retrying(_) => is_open.then_some(PollFlags::empty()),
             Stage::Connected(connection) => {
                 let mut flags = PollFlags::empty();
-                let takes_data = connection.takes_data() && self.left.is_empty();
-                flags.set(PollFlags::POLLIN, takes_data);
+                flags.set(PollFlags::POLLIN, self.sends_data(connection));
                 flags.set(PollFlags::POLLOUT, is_open && connection.has_unread());
                 (is_open || !flags.is_empty()).then_some(flags)
             }
