@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use super::link::Link;
 use super::pty::{Heard, Pty, Settings};
 use crate::com_port::{Setting, Wanted};
@@ -128,13 +130,27 @@ impl Device {
 
     /// The line is somebody else's from here on, who may set it up otherwise. What programs here have said stays.
     pub(super) fn forget(&mut self) -> io::Result<()> {
-        self.pty.discard()?;
+        self.discard()?;
         self.look()?;
         if !self.is_set {
             show(&mut self.pty, unknown())?;
             self.seen = self.pty.settings()?;
         }
         Ok(())
+    }
+
+    /// Makes it what the next program shall find: nothing of the last one but the settings.
+    pub(super) fn discard(&mut self) -> io::Result<()> {
+        match self.pty.discard() {
+            Err(error) if error.raw_os_error() == Some(Errno::EBUSY as i32) => {
+                // The last program has kept it for itself, and only root can undo that; or the next one does.
+                if self.pty.is_open()? {
+                    return Ok(());
+                }
+                self.hang_up()
+            }
+            done => done,
+        }
     }
 
     /// Hangs up whoever has it open: the link leads to another device with the same settings.

@@ -6,7 +6,7 @@ use nix::poll::PollFlags;
 use tokio::time::Instant;
 
 use super::{Attachment, LINGER, Stage};
-use crate::attach::connection::CHUNK;
+use crate::attach::connection::{CHUNK, Connection};
 use crate::attach::pty::{Doings, Heard};
 
 impl Attachment {
@@ -68,10 +68,15 @@ impl Attachment {
         Ok(())
     }
 
+    /// Whether data can go out now: during a BREAK it would be lost.
+    fn sends_data(&self, connection: &Connection) -> bool {
+        connection.takes_data() && self.left.is_empty() && self.break_end.is_none()
+    }
+
     /// Something is to be had of the device.
     pub(in crate::attach) fn hear_program(&mut self, flags: PollFlags) -> io::Result<()> {
         let is_ready = match &self.stage {
-            Stage::Connected(connection) => connection.takes_data() && self.left.is_empty(),
+            Stage::Connected(connection) => self.sends_data(connection),
             Stage::Closed | Stage::Closing(_) => return Ok(()),
             Stage::Calling | Stage::Retrying(_) => false,
         };
@@ -131,8 +136,7 @@ impl Attachment {
             Stage::Calling | Stage::Retrying(_) => is_open.then_some(PollFlags::empty()),
             Stage::Connected(connection) => {
                 let mut flags = PollFlags::empty();
-                let takes_data = connection.takes_data() && self.left.is_empty();
-                flags.set(PollFlags::POLLIN, takes_data);
+                flags.set(PollFlags::POLLIN, self.sends_data(connection));
                 flags.set(PollFlags::POLLOUT, is_open && connection.has_unread());
                 (is_open || !flags.is_empty()).then_some(flags)
             }
@@ -153,7 +157,7 @@ impl Attachment {
 
     /// No program has the device open any more, and all that they left behind has been taken.
     pub(super) fn close(&mut self) -> io::Result<()> {
-        self.device.pty().discard()?;
+        self.device.discard()?;
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Connected(mut connection) => {
                 connection.unread().clear();

@@ -35,6 +35,17 @@ nix::ioctl_write_ptr_bad!(
     libc::TIOCPKT,
     libc::c_int
 );
+nix::ioctl_none_bad!(
+    /// `TIOCNXCL` (`ioctl_tty(2)`).
+    tiocnxcl,
+    libc::TIOCNXCL
+);
+nix::ioctl_write_ptr_bad!(
+    /// `TIOCSETD` (`ioctl_tty(2)`).
+    tiocsetd,
+    libc::TIOCSETD,
+    libc::c_int
+);
 
 /// What the first octet of a read says (`asm-generic/ioctls.h`): data follows; what had come in was thrown
 /// away; what was to go out was.
@@ -199,11 +210,25 @@ impl Pty {
         Ok(!found.contains(PollFlags::POLLHUP))
     }
 
-    /// Throws away what no program has read, so that the next one does not find it. Whoever has opened it
-    /// meanwhile has to be looked for.
+    /// Makes it what the last close makes of a serial port: what no program has read is thrown away, nobody has
+    /// it for itself (`TIOCEXCL`), it is a terminal (not a network interface, as pppd(8) makes it), and its
+    /// settings stay. Whoever has opened it meanwhile has to be looked for.
+    ///
+    /// Fails with `EBUSY` if somebody has it for himself, be it that he was killed.
     pub fn discard(&self) -> io::Result<()> {
+        let is_left = !self.is_open()?;
+        let device = open(&self.path)?;
+        if is_left {
+            let terminal: libc::c_int = 0;
+            // SAFETY: the kernel reads one `int`, which is there.
+            #[allow(unsafe_code)]
+            unsafe {
+                tiocnxcl(device.as_raw_fd())?;
+                tiocsetd(device.as_raw_fd(), &raw const terminal)?;
+            }
+        }
         // It is on the side of the programs.
-        tcflush(open(&self.path)?, FlushArg::TCIFLUSH)?;
+        tcflush(device, FlushArg::TCIFLUSH)?;
         self.take_opens();
         Ok(())
     }

@@ -1,4 +1,4 @@
-"""modemd, started by a test with a configuration of its own."""
+"""modemd and `modemctl attach`, started by a test with a configuration of its own."""
 
 import glob
 import json
@@ -14,15 +14,58 @@ from com_port import ComPort
 from guest import PATIENCE, wait_for, write_file
 
 MODEMD = "/usr/sbin/modemd"
+MODEMCTL = "/usr/bin/modemctl"
 USER = "modemtest"
 AS_ROOT = []
 
 
-class Modemd:
+class Program:
+    """A program of ours that runs while the block does, and what it says."""
+
+    def __init__(self, who, *command):
+        self.log, self.heard = [], set()
+        if who == "dialout":
+            command = ["setpriv", f"--reuid={USER}", "--regid=dialout", "--clear-groups", *command]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        for line in self.process.stderr:
+            self.log.append(line.rstrip())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        ended = self.process.poll()
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            assert kind, f"{self.process.args} does not stop"
+        if kind:
+            print("    | " + "\n    | ".join(self.log))
+        else:
+            assert ended is None, f"{self.process.args} has ended with {ended}: {self.log}"
+            assert not any("panicked" in line for line in self.log), self.log
+
+    def expect(self, pattern, limit=PATIENCE):
+        """Waits for a line of the log that was not asked for yet, and gives it."""
+        def find():
+            for number, line in enumerate(self.log):
+                if number not in self.heard and re.search(pattern, line):
+                    self.heard.add(number)
+                    return line
+            return None
+        return wait_for(f"`{pattern}` in the log", find, limit)
+
+
+class Modemd(Program):
     """modemd with the given ports: name -> what the configuration says of it."""
 
     def __init__(self, who, **ports):
-        self.log, self.heard = [], set()
+        self.who = who
         self.ports = {name: 3001 + number for number, name in enumerate(ports)}
         text = '[server]\nuser = "root"\n'
         for name, settings in ports.items():
@@ -35,46 +78,15 @@ class Modemd:
         if not os.path.isdir(self.run_dir):
             os.mkdir(self.run_dir)
             shutil.chown(self.run_dir, USER if who == "dialout" else "root")
-        command = [MODEMD, "--standalone", "--config", "/run/modemd-test.toml", "--run-dir", self.run_dir]
-        if who == "dialout":
-            command = ["setpriv", f"--reuid={USER}", "--regid=dialout", "--clear-groups", *command]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        threading.Thread(target=self._listen, daemon=True).start()
+        super().__init__(who, MODEMD, "--standalone", "--config", "/run/modemd-test.toml", "--run-dir", self.run_dir)
         for _ in ports:
             self.expect(r"listening on")
 
-    def _listen(self):
-        for line in self.process.stderr:
-            self.log.append(line.rstrip())
-
-    def __enter__(self):
-        return self
-
     def __exit__(self, kind, *_):
-        alive = self.process.poll() is None
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            assert kind, "modemd does not stop"
-        if kind:
-            print("    | " + "\n    | ".join(self.log))
-        else:
-            assert alive, "modemd has died"
-            assert not any("panicked" in line for line in self.log), self.log
+        super().__exit__(kind)
+        if not kind:
             left = glob.glob("/run/lock/LCK..*")
             assert not left, f"lock files left: {left}"
-
-    def expect(self, pattern, limit=PATIENCE):
-        """Waits for a line of the log that was not asked for yet, and gives it."""
-        def find():
-            for number, line in enumerate(self.log):
-                if number not in self.heard and re.search(pattern, line):
-                    self.heard.add(number)
-                    return line
-            return None
-        return wait_for(f"`{pattern}` in the log", find, limit)
 
     def client(self, port):
         return Client(self.ports[port])
@@ -93,7 +105,7 @@ class Modemd:
 
     def modemctl(self, *words):
         """What modemctl prints of this modemd."""
-        command = ["/usr/bin/modemctl", "--socket", f"{self.run_dir}/io.modemd", *words]
+        command = [MODEMCTL, "--socket", f"{self.run_dir}/io.modemd", *words]
         return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
     def shown(self):
@@ -118,6 +130,22 @@ class Modemd:
         self.left(port)
         assert done(), f"not done within {limit} s; longest stall {longest:.2f} s"
         return longest
+
+
+class Attached(Program):
+    """A port of modemd that programs here find at `path`."""
+
+    def __init__(self, daemon, port, *options):
+        self.path = f"{daemon.run_dir}/{port}"
+        control = f"{daemon.run_dir}/io.modemd"
+        server = f"127.0.0.1:{daemon.ports[port]}"
+        super().__init__(daemon.who, MODEMCTL, "--socket", control, "attach", server, "--link", self.path, *options)
+        wait_for("the link", lambda: os.path.exists(self.path) or self.process.poll() is not None)
+        assert os.path.exists(self.path), self.log
+
+    def __exit__(self, kind, *_):
+        super().__exit__(kind)
+        assert kind or not os.path.lexists(self.path), "the link is left"
 
 
 def also_as_root(function):
