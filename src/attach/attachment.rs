@@ -53,6 +53,8 @@ pub(super) struct Attachment {
     back_off: BackOff,
     /// Why it is not connected, or was not last time.
     pub(super) why: Option<String>,
+    /// What was said last of it.
+    told: Option<String>,
     /// What a program has said before there was a connection.
     left: Vec<u8>,
     /// All programs have closed the device; until when what they left behind may stand still.
@@ -74,6 +76,7 @@ impl Attachment {
             dial: None,
             back_off: BackOff::new(),
             why: None,
+            told: None,
             left: Vec::new(),
             departed: None,
             known: Known::default(),
@@ -168,13 +171,14 @@ impl Attachment {
 
     fn retry(&mut self, why: String) {
         let wait = self.back_off.wait();
-        if self.why.as_ref() != Some(&why) {
+        if self.told.as_ref() != Some(&why) {
             let lost = if self.known.has_line {
                 "connection lost"
             } else {
                 "not connected"
             };
             self.warn(&format!("{lost}: {why}; trying again"));
+            self.told = Some(why.clone());
         }
         self.why = Some(why);
         self.enter(Stage::Retrying(Instant::now() + wait));
@@ -206,25 +210,22 @@ impl Attachment {
             return;
         };
         if !connection.has_line() {
-            if let Some(words) = connection.words()
-                && self.why.as_ref() != Some(&words)
-            {
-                said::info(&self.options.name, &format!("the server says: {words}"));
-                self.why = Some(words);
+            if let Some(words) = connection.words() {
+                let words = format!("the server says: {words}");
+                if self.why.as_ref() != Some(&words) {
+                    said::info(&self.options.name, &words);
+                    self.why = Some(words);
+                }
             }
             return;
         }
         self.why = None;
+        self.told = None;
         let mut text = format!("connected to {}", connection.peer());
         if connection.control() == Some(Control::Refused) {
             text += "; it takes no COM port commands: its line stays as it is";
         }
         connection.set_up(self.device.wanted());
-        if !self.left.is_empty() {
-            connection.say(&self.left);
-            self.known.to_line += self.left.len() as u64;
-            self.left = Vec::new();
-        }
         self.known.has_line = true;
         self.since = Instant::now();
         self.info(&text);
@@ -286,14 +287,16 @@ impl Attachment {
 
     /// The connection has failed.
     fn lose(&mut self, error: &io::Error) -> io::Result<()> {
-        let why = match (&self.stage, error.kind()) {
-            (Stage::Connected(connection), io::ErrorKind::UnexpectedEof) => {
-                match connection.words() {
-                    Some(words) => format!("the server says: {words}"),
-                    None => "the server has closed the connection".to_owned(),
-                }
+        let words = match &self.stage {
+            Stage::Connected(connection) => connection.words(),
+            _ => None,
+        };
+        let why = match words {
+            Some(words) => format!("the server says: {words}"),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                "the server has closed the connection".to_owned()
             }
-            _ => format!("the connection is lost: {error}"),
+            None => format!("the connection is lost: {error}"),
         };
         self.lost(why)
     }
@@ -319,7 +322,7 @@ impl Attachment {
     /// Something is to be had of the device.
     pub(super) fn hear_program(&mut self, flags: PollFlags) -> io::Result<()> {
         let is_ready = match &self.stage {
-            Stage::Connected(connection) => connection.takes_data(),
+            Stage::Connected(connection) => connection.takes_data() && self.left.is_empty(),
             Stage::Closed | Stage::Closing(_) => return Ok(()),
             Stage::Calling | Stage::Retrying(_) => false,
         };
@@ -379,7 +382,8 @@ impl Attachment {
             Stage::Calling | Stage::Retrying(_) => is_open.then_some(PollFlags::empty()),
             Stage::Connected(connection) => {
                 let mut flags = PollFlags::empty();
-                flags.set(PollFlags::POLLIN, connection.takes_data());
+                let takes_data = connection.takes_data() && self.left.is_empty();
+                flags.set(PollFlags::POLLIN, takes_data);
                 flags.set(PollFlags::POLLOUT, is_open && connection.has_unread());
                 (is_open || !flags.is_empty()).then_some(flags)
             }
@@ -402,6 +406,11 @@ impl Attachment {
     pub(super) fn move_on(&mut self) -> io::Result<()> {
         match &mut self.stage {
             Stage::Connected(connection) => {
+                if !self.left.is_empty() && connection.takes_data_behind() {
+                    connection.say(&self.left);
+                    self.known.to_line += self.left.len() as u64;
+                    self.left = Vec::new();
+                }
                 let to_program = connection.unread();
                 if self.departed.is_some() {
                     to_program.clear();

@@ -83,10 +83,14 @@ impl Connection {
         Some(far.words()).filter(|words| !words.is_empty())
     }
 
-    /// Whether there is room for data, and the server wants some.
+    /// Whether the server takes data behind what waits for it.
+    pub(super) fn takes_data_behind(&self) -> bool {
+        self.far.as_ref().is_none_or(Far::takes_data) && !self.is_last
+    }
+
+    /// Whether there is room for data, and the server takes some.
     pub(super) fn takes_data(&self) -> bool {
-        let silent = self.far.as_ref().is_some_and(Far::is_suspended);
-        self.has_line() && self.to_server.is_empty() && !silent && !self.is_last
+        self.takes_data_behind() && self.to_server.is_empty()
     }
 
     /// Whether the server shall be listened to.

@@ -39,11 +39,12 @@ impl Far {
     /// A new connection; what is said first goes to `out`.
     pub fn new(out: &mut Vec<u8>) -> Far {
         let mut telnet = Telnet::new(Role::Client);
-        telnet.want(TelnetOption::ComPort, Side::Us, out);
         for side in [Side::Us, Side::Them] {
             telnet.want(TelnetOption::Binary, side, out);
             telnet.want(TelnetOption::SuppressGoAhead, side, out);
         }
+        // The last, so that everything is settled when it is answered.
+        telnet.want(TelnetOption::ComPort, Side::Us, out);
         Far {
             telnet,
             remote: Remote::default(),
@@ -126,10 +127,12 @@ impl Far {
         self.speaks
     }
 
-    /// Whether it wants nothing to be sent now.
+    /// Whether data can be sent now: it has a line for it, does not want silence, and both sides know whether it
+    /// is to be as it is (RFC 856).
     #[must_use]
-    pub fn is_suspended(&self) -> bool {
-        self.suspended
+    pub fn takes_data(&self) -> bool {
+        let is_known = !self.telnet.is_open(TelnetOption::Binary, Side::Us);
+        is_known && self.control != Control::Asked && !self.suspended
     }
 
     /// What it has said instead of giving a line, as far as it can be shown.
@@ -344,7 +347,7 @@ mod tests {
         for (message, silent) in [(Message::Suspend, true), (Message::Resume, false)] {
             let octets = answer(&mut server, &message);
             far.hear(&octets, &mut Vec::new(), &mut out);
-            assert_eq!(far.is_suspended(), silent);
+            assert_eq!(far.takes_data(), !silent);
         }
     }
 

@@ -183,7 +183,15 @@ impl From<Output> for Done {
 
 /// modemctl, to ask at this socket.
 pub(crate) fn modemctl(socket: &Path) -> Command {
-    let mut command = bounded(env!("CARGO_BIN_EXE_modemctl"));
+    ask_at(bounded(env!("CARGO_BIN_EXE_modemctl")), socket)
+}
+
+/// The same, to run until it is ended: its process is modemctl's own.
+pub(crate) fn lasting_modemctl(socket: &Path) -> Command {
+    ask_at(Command::new(env!("CARGO_BIN_EXE_modemctl")), socket)
+}
+
+fn ask_at(mut command: Command, socket: &Path) -> Command {
     command.arg("--socket").arg(socket).env("TZ", "UTC");
     // Where whoever runs the tests may have attached something.
     command.env_remove("XDG_RUNTIME_DIR");

@@ -2,6 +2,8 @@
 
 mod access;
 mod activation;
+mod attach;
+mod attached;
 mod by_hand;
 mod clients;
 mod com_port;
@@ -12,6 +14,7 @@ mod doctor;
 mod exchange;
 mod fake;
 mod fake_attached;
+mod far_server;
 mod generator;
 mod half_close;
 mod hub4com;

@@ -370,6 +370,10 @@ impl Running {
         wait_for("the end of a process", || self.child.try_wait().unwrap())
     }
 
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// What `/proc/PID/status` says under this name.
     pub(crate) fn proc_status(&self, name: &str) -> String {
         proc_status(self.pid(), name).unwrap_or_default()

@@ -1,0 +1,516 @@
+//! `modemctl attach`: when it connects and when it releases, what becomes of octets, and of whoever has the device
+//! open when the far end is lost.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use modemd::com_port::{BaudRate, Message, modem_state};
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::termios::{
+    BaudRate as Speed, ControlFlags, SetArg, cfgetospeed, cfsetspeed, tcgetattr, tcsetattr,
+};
+
+use crate::attached::Attached;
+use crate::fake::{lasting_modemctl, modemctl};
+use crate::far_server::{FarClient, FarServer};
+use crate::support::{Running, Scratch, wait_until};
+
+fn mind_carrier(device: &File, minds: bool) {
+    let mut termios = tcgetattr(device).unwrap();
+    termios.control_flags.set(ControlFlags::CLOCAL, !minds);
+    tcsetattr(device, SetArg::TCSANOW, &termios).unwrap();
+}
+
+fn set_speed(device: &File, speed: Speed) {
+    let mut termios = tcgetattr(device).unwrap();
+    cfsetspeed(&mut termios, speed).unwrap();
+    tcsetattr(device, SetArg::TCSANOW, &termios).unwrap();
+}
+
+fn speed(device: &File) -> Speed {
+    cfgetospeed(&tcgetattr(device).unwrap())
+}
+
+#[track_caller]
+fn expect(device: &mut File, expected: &[u8]) {
+    let mut got = vec![0; expected.len()];
+    device.read_exact(&mut got).unwrap();
+    assert_eq!(got, expected);
+}
+
+/// Waits for the end that a program reads on a line that was hung up; at that very moment it reads an error.
+#[track_caller]
+fn expect_hang_up(device: &mut File) {
+    match device.read(&mut [0; 8]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.raw_os_error(), Some(Errno::EIO as i32)),
+    }
+}
+
+fn baud(messages: &[Message]) -> Vec<u32> {
+    let rates = messages.iter().filter_map(|message| match message {
+        Message::BaudRate(rate) if rate.rate() > 0 => Some(rate.rate()),
+        _ => None,
+    });
+    rates.collect()
+}
+
+#[test]
+fn a_line_is_a_programs_from_its_opening_to_its_closing() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    let mut line = server.serve();
+    attached.process.logged("connected to");
+    program.write_all(b"ATI\r").unwrap();
+    line.expect(b"ATI\r");
+    line.say(b"OK\r\n\xff\x00");
+    expect(&mut program, b"OK\r\n\xff\x00");
+    drop(program);
+    line.expect_end();
+    let released = attached.process.logged("released after");
+    assert!(
+        released.ends_with("4 bytes to the line, 6 from it"),
+        "{released}"
+    );
+    assert!(server.come().is_none());
+    let _next = attached.open();
+    server.serve();
+}
+
+#[test]
+fn whoever_only_sets_the_device_up_makes_no_connection_and_the_next_one_finds_it_so() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    // As stty(1) does it; the log of the next one shows that this has been seen.
+    set_speed(&attached.open(), Speed::B19200);
+    let program = attached.open();
+    let mut line = server.serve();
+    line.hear_until("a speed", |line| !baud(&line.messages).is_empty());
+    assert_eq!(baud(&line.messages), [19_200]);
+    assert_eq!(speed(&program), Speed::B19200);
+    assert_eq!(
+        attached.process.log().len(),
+        2,
+        "{:?}",
+        attached.process.log()
+    );
+}
+
+#[test]
+fn a_program_that_sets_nothing_sees_the_line_as_it_is_and_changes_nothing() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    for _ in 0..2 {
+        let program = attached.open();
+        let mut line = server.serve();
+        wait_until("the line's speed", || {
+            line.hear();
+            speed(&program) == Speed::B9600
+        });
+        drop(program);
+        line.expect_end();
+        assert!(baud(&line.messages).is_empty());
+    }
+}
+
+#[test]
+fn what_is_in_force_there_is_what_a_program_sees() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let program = attached.open();
+    let mut line = server.serve();
+    line.answers = false;
+    set_speed(&program, Speed::B921600);
+    line.hear_until("a speed", |line| baud(&line.messages) == [921_600]);
+    line.tell(&Message::BaudRate(BaudRate::Wide(115_200)));
+    // The question at the beginning was not answered either.
+    line.tell(&Message::BaudRate(BaudRate::Wide(115_200)));
+    wait_until("the speed in force", || speed(&program) == Speed::B115200);
+    // It is not taken for a wish of the program's.
+    line.say(b"x");
+    (&program).write_all(b"y").unwrap();
+    line.expect(b"y");
+    assert_eq!(baud(&line.messages), [921_600]);
+}
+
+#[test]
+fn what_a_program_has_left_behind_is_delivered_before_the_line_is_released() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    attached.open().write_all(b"ATDT1\r").unwrap();
+    let mut line = server.serve();
+    line.answers = false;
+    line.expect(b"ATDT1\r");
+    // The last question is the second one about the speed.
+    let questions = |line: &FarClient| {
+        let question = Message::BaudRate(BaudRate::Wide(0));
+        let all = line.messages.iter();
+        all.filter(|message| **message == question).count()
+    };
+    line.hear_until("the last question", |line| questions(line) == 2);
+    assert!(!line.is_gone);
+    for answer in [
+        Message::BaudRate(BaudRate::Wide(9600)),
+        Message::DataSize(8),
+        Message::Parity(1),
+        Message::StopSize(1),
+        Message::Control(1),
+        Message::BaudRate(BaudRate::Wide(9600)),
+    ] {
+        line.tell(&answer);
+    }
+    line.expect_end();
+}
+
+#[test]
+fn speed_0_drops_dtr_and_another_raises_it() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let program = attached.open();
+    let mut line = server.serve();
+    set_speed(&program, Speed::B0);
+    line.hear_until("DTR off", |line| {
+        line.messages.contains(&Message::Control(9))
+    });
+    set_speed(&program, Speed::B2400);
+    line.hear_until("DTR on", |line| {
+        line.messages.contains(&Message::Control(8))
+    });
+    assert_eq!(baud(&line.messages), [2400]);
+}
+
+#[test]
+fn carrier_that_is_lost_hangs_up_who_minds_it_and_nobody_else() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    let mut line = server.serve();
+    let carrier = Message::ModemState(Some(modem_state::CARRIER));
+    let none = Message::ModemState(Some(modem_state::CARRIER_CHANGED));
+    for message in [&none, &carrier, &none, &carrier] {
+        line.tell(message);
+    }
+    // It is there still.
+    line.say(b"NO CARRIER");
+    expect(&mut program, b"NO CARRIER");
+    let before = attached.device();
+    mind_carrier(&program, true);
+    program.write_all(b"x").unwrap();
+    line.expect(b"x");
+    line.tell(&none);
+    expect_hang_up(&mut program);
+    line.expect_end();
+    attached
+        .process
+        .logged("hung up: the modem has lost carrier");
+    wait_until("another device", || attached.device() != before);
+    // The next one finds a device, with the settings of the one before.
+    let next = attached.open();
+    let termios = tcgetattr(&next).unwrap();
+    assert!(!termios.control_flags.contains(ControlFlags::CLOCAL));
+    server.serve();
+}
+
+#[test]
+fn a_lost_connection_hangs_up_who_minds_carrier_and_is_made_again_for_others() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    drop(server.serve());
+    attached
+        .process
+        .logged("connection lost: the server has closed the connection; trying again");
+    let mut line = server.serve();
+    program.write_all(b"again").unwrap();
+    line.expect(b"again");
+    mind_carrier(&program, true);
+    program.write_all(b".").unwrap();
+    line.expect(b".");
+    drop(line);
+    expect_hang_up(&mut program);
+    attached
+        .process
+        .logged("hung up: the server has closed the connection");
+}
+
+#[test]
+fn a_server_without_a_line_is_told_of_and_called_again() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    program.write_all(b"ATZ\r").unwrap();
+    let mut busy = server.accept();
+    busy.write_all(b"\r\nBUSY\x1b\r\n").unwrap();
+    attached.process.logged("the server says: BUSY");
+    drop(busy);
+    let lost = attached.process.logged("not connected:");
+    assert!(
+        lost.ends_with("not connected: the server says: BUSY; trying again"),
+        "{lost}"
+    );
+    let mut line = server.serve();
+    line.expect(b"ATZ\r");
+}
+
+#[test]
+fn whoever_waits_for_a_line_no_longer_leaves_the_queue() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let program = attached.open();
+    let mut waiting = FarClient::new(server.accept());
+    waiting.write(b"1st in the queue\r\n");
+    attached.process.logged("the server says: 1st in the queue");
+    drop(program);
+    waiting.expect_end();
+}
+
+#[test]
+fn a_server_that_does_not_speak_telnet_is_told_of() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let _program = attached.open();
+    let _client = server.accept();
+    attached.process.logged("the server does not speak telnet");
+}
+
+#[test]
+fn a_server_without_com_port_control_gives_its_line_as_it_is() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    set_speed(&program, Speed::B300);
+    let mut line = FarClient::new(server.accept());
+    // Who refuses says so in its own time.
+    line.write(b"login: \xff\xfe\x2c");
+    expect(&mut program, b"login: ");
+    program.write_all(b"root\r").unwrap();
+    line.expect(b"root\r");
+    assert_eq!(line.messages, []);
+    attached.process.logged("it takes no COM port commands");
+    drop(program);
+    line.expect_end();
+}
+
+#[test]
+fn raw_is_octets_and_nothing_else() {
+    let server = FarServer::new();
+    let attached = Attached::with(server.address(), &["--raw"]);
+    let mut program = attached.open();
+    let mut client = server.accept();
+    client.set_nonblocking(false).unwrap();
+    program.write_all(b"\xff\xfb\x2c\r\0").unwrap();
+    let mut octets = [0; 5];
+    client.read_exact(&mut octets).unwrap();
+    assert_eq!(&octets, b"\xff\xfb\x2c\r\0");
+    client.write_all(b"\xff\xf1\r").unwrap();
+    expect(&mut program, b"\xff\xf1\r");
+    drop(program);
+    assert_eq!(client.read(&mut octets).unwrap(), 0);
+    // Its end is waited for, and not by the next one.
+    let _next = attached.open();
+    server.accept();
+}
+
+#[test]
+fn a_server_that_wants_silence_gets_it_and_loses_nothing() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    let mut line = server.serve();
+    line.tell(&Message::Suspend);
+    line.say(b"silence");
+    expect(&mut program, b"silence");
+    program.write_all(b"unheard").unwrap();
+    // What comes later shows that it has had the time to say it.
+    line.say(b".");
+    expect(&mut program, b".");
+    line.hear();
+    assert_eq!(line.data, b"");
+    line.tell(&Message::Resume);
+    line.expect(b"unheard");
+}
+
+#[test]
+fn nothing_is_lost_when_the_other_side_does_not_read() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let mut program = attached.open();
+    let mut line = server.serve();
+    let much: Vec<u8> = (0..1_000_000_u32)
+        .map(|n| (n * 7 / 3).to_le_bytes()[0])
+        .collect();
+    let (to_line, to_program) = (much.clone(), much.clone());
+    let mut also = program.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        also.write_all(&to_line).unwrap();
+    });
+    // Nobody hears until all of this has been said.
+    let mut from_program = Vec::new();
+    for piece in to_program.chunks(10_000) {
+        line.say(piece);
+        let mut buffer = vec![0; piece.len()];
+        program.read_exact(&mut buffer).unwrap();
+        from_program.extend(buffer);
+    }
+    assert!(from_program == to_program);
+    line.expect(&much);
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_server_that_asks_and_asks_and_hears_no_answer_is_not_listened_to_for_ever() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let _program = attached.open();
+    let mut client = server.accept();
+    // WILL an option that nobody knows: each is refused.
+    let question = b"\xff\xfb\x63".repeat(1000);
+    let mut sent = 0;
+    while sent < 64 << 20 {
+        match client.write(&question) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock && sent > 1 << 20 => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(sent < 64 << 20, "all of it was taken");
+    let kilobytes: usize = {
+        let text = attached.process.proc_status("VmRSS");
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    };
+    assert!(kilobytes < 32 << 10, "{kilobytes} KiB");
+}
+
+#[test]
+fn there_is_one_of_a_name_and_a_killed_one_is_in_nobodys_way() {
+    let server = FarServer::new();
+    let scratch = Scratch::new();
+    let link = scratch.path().join("fax");
+    let attach = || {
+        let mut command = lasting_modemctl(&scratch.path().join("io.modemd"));
+        command.arg("attach").arg(server.address().to_string());
+        command.arg("--link").arg(&link);
+        command
+    };
+    let first = Running::start(attach());
+    first.logged("is here at");
+    let mut second = Running::start(attach());
+    assert_eq!(second.wait().code(), Some(1));
+    second.logged("fax: already attached by another process: modemctl status shows it");
+    first.signal(Signal::SIGKILL);
+    drop(first);
+    assert!(fs::symlink_metadata(&link).is_ok());
+    let third = Running::start(attach());
+    third.logged("is here at");
+    let (status, _) = third.stop();
+    assert_eq!(status.code(), Some(0));
+    assert!(fs::symlink_metadata(&link).is_err());
+    let sockets = fs::read_dir(scratch.path().join("attach")).unwrap();
+    assert_eq!(sockets.count(), 0);
+}
+
+#[test]
+fn a_file_in_the_place_of_the_link_is_left_alone_and_a_link_is_replaced() {
+    let scratch = Scratch::new();
+    let run = |link: &Path| {
+        let mut command = lasting_modemctl(&scratch.path().join("io.modemd"));
+        command.args(["attach", "localhost:1", "--link"]).arg(link);
+        Running::start(command)
+    };
+    let file = scratch.file("notes", "mine");
+    let mut refused = run(&file);
+    assert_eq!(refused.wait().code(), Some(1));
+    refused.logged("notes: the device cannot be made: it exists, and is no symbolic link");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    let link = scratch.path().join("old");
+    symlink("/dev/null", &link).unwrap();
+    let attached = run(&link);
+    attached.logged("is here at");
+    assert_ne!(fs::read_link(&link).unwrap(), Path::new("/dev/null"));
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told_of_once_until_something_changes() {
+    let server = FarServer::new();
+    let address = server.address();
+    drop(server);
+    let attached = Attached::to(address);
+    let program = attached.open();
+    let refused = format!("not connected: {address} cannot be reached: Connection refused");
+    attached.process.logged(&refused);
+    drop(program);
+    let mut next = attached.open();
+    next.write_all(b"lost").unwrap();
+    drop(next);
+    attached
+        .process
+        .logged("lost: 4 bytes that a program has written");
+    let told = attached.process.log();
+    let told = told.iter().filter(|line| line.contains(&refused));
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn what_cannot_be_attached_is_told_with_the_way_out() {
+    let scratch = Scratch::new();
+    let file = scratch.file(
+        "attach.toml",
+        "[fax]\nserver = \"modemhost\"\n[isdn]\nserver = \"h:1\"\n",
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = modemctl(&scratch.path().join("io.modemd"));
+        command.arg("attach").args(arguments);
+        let done = command.arg("--config").arg(&file).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        (done.status.code(), said)
+    };
+    let place = format!("{}:2:10", file.display());
+    for (arguments, code, text) in [
+        (
+            &["fax"][..],
+            78,
+            format!("attachment `fax` is disabled: {place}: fax.server:"),
+        ),
+        (
+            &["fix"],
+            78,
+            format!(
+                "attachment `fix` is not in {}: there are `isdn`",
+                file.display()
+            ),
+        ),
+        (
+            &["h:0"],
+            2,
+            "`0` is no port that a server could be found at".to_owned(),
+        ),
+        (
+            &["isdn", "--raw"],
+            2,
+            "isdn: --raw and --line are for HOST:PORT".to_owned(),
+        ),
+        (
+            &["h:1", "--line", "fast"],
+            2,
+            "`fast` is not `baud,data,parity,stop`".to_owned(),
+        ),
+        (
+            &["h:1", "--line", "9600,8,N,1", "--raw"],
+            2,
+            "cannot be used with".to_owned(),
+        ),
+    ] {
+        let (found, said) = run(arguments);
+        assert_eq!(
+            (found, said.contains(&text)),
+            (Some(code), true),
+            "{arguments:?}: {said}"
+        );
+    }
+}
