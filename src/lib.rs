@@ -22,6 +22,7 @@
 //! | [`notify`], [`journal`], [`uptime`] | what systemd and people see of it, and its clock |
 //! | [`varlink`], [`mod@control`] | the control interface: see it and steer it |
 //! | [`modemctl`] | what people type |
+//! | [`attach`] | `modemctl attach`, on the other machine: a device that behaves like a line here |
 //! | [`metrics`] | what was counted, as a page for Prometheus |
 //! | [`mod@import`] | configurations of older servers as ours |
 //! | [`generator`] | `modemd-generator`: the configuration as systemd units |
@@ -37,8 +38,8 @@
 //! to go on is in the session's [`ledger`], in memory; under systemd, that and the descriptors of client
 //! and line are kept for it in the [`store`], and the next process takes them up before it accepts.
 //!
-//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`at`], [`metrics::http`]) is sans-IO; nothing below [`session`] knows of
-//! systemd.
+//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`attach::far`], [`at`], [`metrics::http`]) is
+//! sans-IO; nothing below [`session`] knows of systemd.
 
 pub mod access;
 pub mod activation;

@@ -8,6 +8,10 @@ use super::pty::{Heard, Pty, Settings};
 use crate::com_port::{Setting, Wanted};
 use crate::config::LineSettings;
 
+/// The speed of a device of whose line nothing is known: that of a typewriter of 1964, so that every speed that a
+/// program sets is another one. Those that set something else alone, as for octets as they are, leave it.
+const UNKNOWN: u32 = 134;
+
 /// A device, until dropped.
 #[derive(Debug)]
 pub(super) struct Device {
@@ -26,15 +30,7 @@ impl Device {
     /// Makes one with these settings, if there are any.
     pub(super) fn make(link: Option<&Path>, settings: Option<LineSettings>) -> io::Result<Device> {
         let mut pty = Pty::make()?;
-        if let Some(line) = settings {
-            for setting in [
-                Setting::Baud(line.baud),
-                Setting::StopBits(line.stop_bits),
-                Setting::Flow(line.flow),
-            ] {
-                pty.show(setting)?;
-            }
-        }
+        show(&mut pty, settings.unwrap_or_else(unknown))?;
         let link = link.map(|link| Link::make(link, pty.path())).transpose()?;
         let seen = pty.settings()?;
         pty.forget_doings();
@@ -74,11 +70,17 @@ impl Device {
     /// What programs write, and what is done with the device, of which notice is taken.
     pub(super) fn hear<'b>(&mut self, buffer: &'b mut [u8]) -> io::Result<Heard<'b>> {
         let heard = self.pty.read(buffer)?;
-        if let Heard::Done(done) = heard {
-            self.is_set |= done.set;
+        if let Heard::Done(_) = heard {
             self.look()?;
         }
         Ok(heard)
+    }
+
+    /// Takes notice of what was done with the device, and of no data.
+    pub(super) fn catch_up(&mut self) -> io::Result<()> {
+        // Each octet of data comes behind one that says so.
+        self.hear(&mut [0; 1])?;
+        self.look()
     }
 
     /// Looks at the settings.
@@ -102,7 +104,7 @@ impl Device {
         };
         if self.is_set {
             let seen = &self.seen;
-            wanted.baud = Some(seen.baud).filter(|baud| *baud > 0);
+            wanted.baud = Some(seen.baud).filter(|baud| ![0, UNKNOWN].contains(baud));
             wanted.stop_bits = Some(seen.stop_bits);
             wanted.flow = Some(seen.flow);
             wanted.inbound_flow = Some(seen.inbound_flow);
@@ -124,6 +126,17 @@ impl Device {
         Ok(())
     }
 
+    /// The line is somebody else's from here on, who may set it up otherwise. What programs here have said stays.
+    pub(super) fn forget(&mut self) -> io::Result<()> {
+        self.pty.discard()?;
+        self.look()?;
+        if !self.is_set {
+            show(&mut self.pty, unknown())?;
+            self.seen = self.pty.settings()?;
+        }
+        Ok(())
+    }
+
     /// Hangs up whoever has it open: the link leads to another device with the same settings.
     pub(super) fn hang_up(&mut self) -> io::Result<()> {
         let pty = self.pty.another()?;
@@ -135,4 +148,17 @@ impl Device {
         self.pty.forget_doings();
         Ok(())
     }
+}
+
+fn unknown() -> LineSettings {
+    LineSettings {
+        baud: UNKNOWN,
+        ..LineSettings::default()
+    }
+}
+
+fn show(pty: &mut Pty, line: LineSettings) -> io::Result<()> {
+    pty.show(Setting::Baud(line.baud))?;
+    pty.show(Setting::StopBits(line.stop_bits))?;
+    pty.show(Setting::Flow(line.flow))
 }

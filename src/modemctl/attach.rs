@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use super::trouble::note;
 use crate::attach::{self, Failure, Options};
-use crate::config::{Attachments, LineSettings, Mistake, Protocol, Services, Target};
+use crate::config::{
+    AttachmentError, Attachments, LineSettings, Mistake, Protocol, Services, Target,
+};
 use crate::exit_code;
 
 /// Where the links of those in `attach.toml` are, also as `/dev/modemd`.
@@ -97,7 +99,10 @@ fn of_name(name: &str, wishes: &Wishes<'_>) -> Result<Options, ExitCode> {
     let attachments = Attachments::load(wishes.config);
     let found = attachments.get(name).map_err(|error| {
         note(&error);
-        ExitCode::from(exit_code::CONFIGURATION)
+        ExitCode::from(match error {
+            AttachmentError::Unreadable { .. } => exit_code::NO_INPUT,
+            _ => exit_code::CONFIGURATION,
+        })
     })?;
     let link = wishes.link.map(Path::to_owned);
     Ok(Options {

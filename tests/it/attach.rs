@@ -10,7 +10,8 @@ use modemd::com_port::{BaudRate, Message, modem_state};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::termios::{
-    BaudRate as Speed, ControlFlags, SetArg, cfgetospeed, cfsetspeed, tcgetattr, tcsetattr,
+    BaudRate as Speed, ControlFlags, SetArg, cfgetospeed, cfmakeraw, cfsetspeed, tcgetattr,
+    tcsetattr,
 };
 
 use crate::attached::Attached;
@@ -114,6 +115,33 @@ fn a_program_that_sets_nothing_sees_the_line_as_it_is_and_changes_nothing() {
         drop(program);
         line.expect_end();
         assert!(baud(&line.messages).is_empty());
+    }
+}
+
+#[test]
+fn a_program_that_wants_octets_as_they_are_leaves_the_line_as_it_is() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    let make_raw = |device: &File| {
+        let mut termios = tcgetattr(device).unwrap();
+        cfmakeraw(&mut termios);
+        tcsetattr(device, SetArg::TCSANOW, &termios).unwrap();
+    };
+    for _ in 0..2 {
+        let program = attached.open();
+        make_raw(&program);
+        let mut line = server.serve();
+        make_raw(&program);
+        wait_until("the line's speed", || {
+            line.hear();
+            speed(&program) == Speed::B9600
+        });
+        make_raw(&program);
+        (&program).write_all(b"x").unwrap();
+        line.expect(b"x");
+        assert!(baud(&line.messages).is_empty());
+        drop(program);
+        line.expect_end();
     }
 }
 
@@ -470,6 +498,10 @@ fn what_cannot_be_attached_is_told_with_the_way_out() {
         let said = String::from_utf8(done.stderr).unwrap();
         (done.status.code(), said)
     };
+    let nowhere = lasting_modemctl(&scratch.path().join("io.modemd"))
+        .args(["attach", "fax", "--config", "/nowhere"])
+        .status();
+    assert_eq!(nowhere.unwrap().code(), Some(66));
     let place = format!("{}:2:10", file.display());
     for (arguments, code, text) in [
         (
