@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use nix::fcntl::OFlag;
@@ -56,10 +56,6 @@ impl Attached {
     }
 
     /// What programs open.
-    pub(crate) fn link(&self) -> &Path {
-        &self.link
-    }
-
     pub(crate) fn name(&self) -> &str {
         self.link.to_str().unwrap()
     }

@@ -3,6 +3,7 @@
 mod access;
 mod activation;
 mod attach;
+mod attach_programs;
 mod attached;
 mod by_hand;
 mod clients;
