@@ -3,6 +3,7 @@
 mod access;
 mod activation;
 mod attach;
+mod attach_fax;
 mod attach_programs;
 mod attach_transfer;
 mod attached;
@@ -17,6 +18,7 @@ mod exchange;
 mod fake;
 mod fake_attached;
 mod far_server;
+mod fax_exchange;
 mod generator;
 mod half_close;
 mod hub4com;
