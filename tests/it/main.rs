@@ -4,6 +4,7 @@ mod access;
 mod activation;
 mod attach;
 mod attach_fax;
+mod attach_peers;
 mod attach_programs;
 mod attach_transfer;
 mod attached;

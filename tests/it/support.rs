@@ -456,13 +456,16 @@ pub(crate) fn free_port() -> u16 {
 #[track_caller]
 pub(crate) fn connect_when_up(port: u16) -> TcpStream {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    wait_until("a listener", || {
-        // Not by connecting: a connection more or less is what some tests are about.
-        std::fs::read_to_string("/proc/net/tcp")
-            .unwrap()
-            .contains(&format!(" 0100007F:{port:04X} 00000000:0000 0A "))
-    });
+    wait_until("a listener", || is_listening(port));
     connect(address)
+}
+
+/// Whether somebody listens at this TCP port of 127.0.0.1, without a connection more or less.
+pub(crate) fn is_listening(port: u16) -> bool {
+    let here = format!(" 0100007F:{port:04X} 00000000:0000 0A ");
+    std::fs::read_to_string("/proc/net/tcp")
+        .unwrap()
+        .contains(&here)
 }
 
 /// Breaks a connection, which ends its session at once: after a mere close the line could go on
