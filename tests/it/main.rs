@@ -3,9 +3,11 @@
 mod access;
 mod activation;
 mod attach;
+mod attach_doings;
 mod attach_fax;
 mod attach_peers;
 mod attach_programs;
+mod attach_settings;
 mod attach_transfer;
 mod attached;
 mod by_hand;
