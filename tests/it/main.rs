@@ -8,6 +8,7 @@ mod attach_fax;
 mod attach_peers;
 mod attach_programs;
 mod attach_settings;
+mod attach_survival;
 mod attach_transfer;
 mod attached;
 mod by_hand;
