@@ -10,8 +10,8 @@ use super::pty::{Heard, Pty, Settings};
 use crate::com_port::{Setting, Wanted};
 use crate::config::LineSettings;
 
-/// The speed of a device of whose line nothing is known: that of a typewriter of 1964, so that every speed that a
-/// program sets is another one. Those that set something else alone, as for octets as they are, leave it.
+/// The speed of a device of whose line nothing is known: that of a typewriter of 1964, so that what a program sets is
+/// another one. Programs that set something else alone, as for octets as they are, leave it.
 const UNKNOWN: u32 = 134;
 
 /// A device, until dropped.
@@ -24,6 +24,8 @@ pub(super) struct Device {
     seen: Settings,
     /// Somebody here has said what they shall be: until then they are those of the line.
     is_set: bool,
+    /// The speed is among what was said.
+    has_speed: bool,
     /// A program has hung up (`B0`), which whoever sets a speed undoes.
     has_hung_up: bool,
 }
@@ -42,6 +44,7 @@ impl Device {
             line: settings,
             seen,
             is_set: settings.is_some(),
+            has_speed: settings.is_some(),
             has_hung_up: false,
         })
     }
@@ -89,6 +92,7 @@ impl Device {
     pub(super) fn look(&mut self) -> io::Result<()> {
         let seen = self.pty.settings()?;
         self.is_set |= seen.line() != self.seen.line();
+        self.has_speed |= seen.baud != self.seen.baud;
         if seen.baud == 0 {
             self.has_hung_up = true;
         }
@@ -106,7 +110,7 @@ impl Device {
         };
         if self.is_set {
             let seen = &self.seen;
-            wanted.baud = Some(seen.baud).filter(|baud| ![0, UNKNOWN].contains(baud));
+            wanted.baud = Some(seen.baud).filter(|baud| self.has_speed && *baud > 0);
             wanted.stop_bits = Some(seen.stop_bits);
             wanted.flow = Some(seen.flow);
             wanted.inbound_flow = Some(seen.inbound_flow);
