@@ -26,6 +26,9 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How often to look at settings whose changes are not told.
 const LOOKS: Duration = Duration::from_millis(500);
 
+/// How long after the last change a program is done with its settings.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// How it stands with the connection.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -339,6 +342,8 @@ impl Attachment {
         }
         let mut buffer = [0; CHUNK];
         let heard = self.device.hear(&mut buffer)?;
+        // What was set before the data was written has to be in force for it.
+        self.look_at_settings()?;
         let Stage::Connected(connection) = &mut self.stage else {
             return Ok(());
         };
@@ -349,6 +354,7 @@ impl Attachment {
             }
             Heard::Done(done) => {
                 let wanted = self.device.wanted();
+                self.look_at = Instant::now() + SETTLED;
                 connection.tell(|far, out| {
                     if let Some(what) = purge(done) {
                         far.purge(what, out);
@@ -362,7 +368,6 @@ impl Attachment {
             Heard::Nothing => {}
             Heard::Closed => return self.close(),
         }
-        self.look_at_settings()?;
         self.move_on()
     }
 
@@ -420,7 +425,7 @@ impl Attachment {
                     to_program.clear();
                 }
                 if !to_program.is_empty() {
-                    let count = self.device.pty().write(to_program)?;
+                    let count = self.device.write(to_program)?;
                     to_program.drain(..count);
                     self.known.to_program += count as u64;
                 }
@@ -516,6 +521,7 @@ impl Attachment {
         if self.look_at <= now {
             self.look_at = now + LOOKS;
             self.look_at_settings()?;
+            self.device.heed_settings()?;
         }
         if let Stage::Connected(connection) | Stage::Closing(connection) = &mut self.stage
             && let Err(error) = connection.look(now)
