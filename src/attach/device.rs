@@ -88,6 +88,21 @@ impl Device {
         self.look()
     }
 
+    /// Has a program read `data`; gives how many octets there was room for.
+    pub(super) fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.heed_settings()?;
+        self.pty.write(data)
+    }
+
+    /// See [`Pty::heed_settings`].
+    pub(super) fn heed_settings(&mut self) -> io::Result<()> {
+        if !self.seen.tells {
+            self.pty.heed_settings()?;
+            self.look()?;
+        }
+        Ok(())
+    }
+
     /// Looks at the settings.
     pub(super) fn look(&mut self) -> io::Result<()> {
         let seen = self.pty.settings()?;

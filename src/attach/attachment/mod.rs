@@ -25,6 +25,9 @@ const LINGER: Duration = Duration::from_secs(30);
 /// How often to look at settings whose changes are not told.
 const LOOKS: Duration = Duration::from_millis(500);
 
+/// How long after the last change a program is done with its settings.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// How it stands with the connection.
 #[derive(Debug)]
 pub(super) enum Stage {
@@ -111,7 +114,7 @@ impl Attachment {
                     to_program.clear();
                 }
                 if !to_program.is_empty() {
-                    let count = self.device.pty().write(to_program)?;
+                    let count = self.device.write(to_program)?;
                     to_program.drain(..count);
                     self.known.to_program += count as u64;
                 }
@@ -189,6 +192,7 @@ impl Attachment {
         if self.look_at <= now {
             self.look_at = now + LOOKS;
             self.look_at_settings()?;
+            self.device.heed_settings()?;
         }
         if let Stage::Connected(connection) | Stage::Closing(connection) = &mut self.stage
             && let Err(error) = connection.look(now)

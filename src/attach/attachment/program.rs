@@ -5,7 +5,7 @@ use std::io;
 use nix::poll::PollFlags;
 use tokio::time::Instant;
 
-use super::{Attachment, LINGER, Stage};
+use super::{Attachment, LINGER, SETTLED, Stage};
 use crate::attach::connection::{CHUNK, Connection};
 use crate::attach::pty::{Doings, Heard};
 
@@ -88,6 +88,8 @@ impl Attachment {
         }
         let mut buffer = [0; CHUNK];
         let heard = self.device.hear(&mut buffer)?;
+        // What was set before the data was written has to be in force for it.
+        self.look_at_settings()?;
         let Stage::Connected(connection) = &mut self.stage else {
             return Ok(());
         };
@@ -98,6 +100,7 @@ impl Attachment {
             }
             Heard::Done(done) => {
                 let wanted = self.device.wanted();
+                self.look_at = Instant::now() + SETTLED;
                 connection.tell(|far, out| {
                     if let Some(what) = purge(done) {
                         far.purge(what, out);
@@ -111,7 +114,6 @@ impl Attachment {
             Heard::Nothing => {}
             Heard::Closed => return self.close(),
         }
-        self.look_at_settings()?;
         self.move_on()
     }
 

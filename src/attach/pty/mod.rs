@@ -249,6 +249,12 @@ impl Pty {
         Ok(())
     }
 
+    /// Has the kernel do with what comes in what the settings say; where that is nothing, changes are told from
+    /// now on. Not as soon as settings are made: stty(1) calls it an error if they are others right after.
+    pub fn heed_settings(&self) -> io::Result<()> {
+        self.watch(is_raw(&tcgetattr(&self.master)?))
+    }
+
     /// The next thing that the master is told.
     pub fn read<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Heard<'b>> {
         match nix::unistd::read(&self.master, buffer) {
@@ -273,11 +279,10 @@ impl Pty {
         }
     }
 
-    /// What is set now; sees to it that changes are told, if they can be.
+    /// What is set now.
     pub fn settings(&self) -> io::Result<Settings> {
         let termios = tcgetattr(&self.master)?;
-        let tells = is_raw(&termios);
-        self.watch(tells)?;
+        let tells = is_raw(&termios) && termios.local_flags.contains(LocalFlags::EXTPROC);
         let in_force = read_settings(&self.master)?;
         Ok(Settings {
             baud: in_force.line.baud,
