@@ -194,6 +194,22 @@ fn what_a_program_has_left_behind_is_delivered_before_the_line_is_released() {
 }
 
 #[test]
+fn a_line_that_cannot_have_the_parity_that_was_asked_for_is_told_of() {
+    let server = FarServer::new();
+    let attached = Attached::with(server.address(), &["--line", "9600,7,E,1"]);
+    let _program = attached.open();
+    let mut line = server.serve();
+    line.answers = false;
+    let asked = |line: &FarClient| line.messages.contains(&Message::Parity(3));
+    line.hear_until("even parity", asked);
+    line.tell(&Message::DataSize(7));
+    line.tell(&Message::Parity(1));
+    attached
+        .process
+        .logged("the line cannot be set to 9600,7,E,1");
+}
+
+#[test]
 fn speed_0_drops_dtr_and_another_raises_it() {
     let server = FarServer::new();
     let attached = Attached::to(server.address());

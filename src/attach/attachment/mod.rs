@@ -156,6 +156,7 @@ impl Attachment {
         self.known.end();
         self.departed = None;
         self.break_end = None;
+        self.back_off = BackOff::new();
         self.device.forget()?;
         self.enter(Stage::Closed);
         // Somebody may have come meanwhile.

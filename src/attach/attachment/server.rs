@@ -9,7 +9,8 @@ use crate::attach::connection::Connection;
 use crate::attach::dial::{BackOff, Dial};
 use crate::attach::far::Control;
 use crate::attach::said;
-use crate::com_port::{Told, modem_state};
+use crate::com_port::{Setting, Told, modem_state};
+use crate::config::LineSettings;
 
 impl Attachment {
     pub(super) fn call(&mut self) {
@@ -103,7 +104,10 @@ impl Attachment {
                     self.look_for_line()?;
                 }
                 for told in told {
-                    self.take_notice(told)?;
+                    // One of them may have been the last of this connection.
+                    if self.known.has_line {
+                        self.take_notice(told)?;
+                    }
                 }
                 self.move_on()
             }
@@ -115,6 +119,11 @@ impl Attachment {
         match told {
             Told::InForce(setting) => {
                 self.known.take(setting);
+                if let Some(line) = self.options.line
+                    && refuses(line, setting)
+                {
+                    self.warn(&format!("the line cannot be set to {line}"));
+                }
                 self.device.show(setting)
             }
             Told::Signals(bits) => {
@@ -175,5 +184,14 @@ impl Attachment {
         self.retry(why);
         self.known.end();
         self.give_up_if_departed()
+    }
+}
+
+/// Whether something else is in force than what a program has no way to see.
+fn refuses(line: LineSettings, in_force: Setting) -> bool {
+    match in_force {
+        Setting::DataBits(bits) => bits != line.data_bits,
+        Setting::Parity(parity) => parity != line.parity,
+        _ => false,
     }
 }
