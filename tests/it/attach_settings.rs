@@ -57,7 +57,7 @@ fn minicom_sets_its_speed_and_hardware_flow_control() {
 }
 
 #[test]
-fn cu_sets_its_speed_and_xon_xoff() {
+fn cu_sets_its_speed_and_one_or_the_other_flow_control() {
     if !have(&["cu"]) {
         return;
     }
@@ -65,7 +65,12 @@ fn cu_sets_its_speed_and_xon_xoff() {
     let attached = attach(&served);
     let cu = Peer::run("cu", &words(&["-l", attached.name(), "-s", "2400"]));
     sends_with(cu, "Connected.", "\r~.\r");
-    served.heard_under(&["2400,8,N,1,xonxoff"]);
+    // Without a port file it takes the line for one with a modem (no CLOCAL, and CRTSCTS) or for one
+    // without (XON/XOFF), now this and now that, as strace shows.
+    let heard = served.heard().commands;
+    let (_, settings) = heard.last().unwrap();
+    let either = ["2400,8,N,1,xonxoff", "2400,8,N,1,rtscts"];
+    assert!(either.contains(&settings.as_str()), "{heard:?}");
     served.is_left(1);
 }
 
@@ -158,7 +163,7 @@ fn python_sets_every_speed_of_a_table_and_those_of_none() {
     let served = Served::new();
     let attached = attach(&served);
     let speeds = [
-        50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 7200, 9600, 14_400, 19_200,
+        50, 75, 110, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 7200, 9600, 14_400, 19_200,
         28_800, 31_250, 38_400, 57_600, 74_880, 76_800, 115_200, 128_000, 230_400, 250_000,
         460_800, 500_000, 576_000, 921_600, 1_000_000, 1_152_000, 1_500_000, 2_000_000, 2_500_000,
         3_000_000, 3_500_000, 4_000_000, 12_000_000,
