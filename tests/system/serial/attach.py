@@ -220,7 +220,7 @@ def a_modem_that_loses_carrier_hangs_up_programs_that_mind_it_and_no_others(who)
                             # For a moment of the hang-up.
                             assert error.errno == errno.EIO
                         wait_for("another device", lambda: os.path.realpath(attached.path) != device)
-                        assert not os.path.exists(device)
+                        wait_for("end of the device", lambda: not os.path.exists(device))
                 daemon.left("nm")
                 modem.raise_lines(DTR)
 
