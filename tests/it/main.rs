@@ -7,6 +7,7 @@ mod attach_doings;
 mod attach_fax;
 mod attach_peers;
 mod attach_programs;
+mod attach_servers;
 mod attach_settings;
 mod attach_survival;
 mod attach_transfer;
