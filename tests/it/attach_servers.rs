@@ -179,3 +179,20 @@ fn a_server_that_cannot_be_reached_is_told_of_once_until_something_changes() {
     let told = told.iter().filter(|line| line.contains(&refused));
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn what_was_left_for_a_line_that_is_never_given_is_lost_and_told_of() {
+    let server = FarServer::new();
+    let attached = Attached::to(server.address());
+    attached.open().write_all(b"ATZ\r").unwrap();
+    let mut waiting = FarClient::new(server.accept());
+    waiting.write(b"1st in the queue\r\n");
+    attached
+        .process
+        .logged("lost: 4 bytes that a program has written");
+    waiting.expect_end();
+    // Nobody comes for what is lost; the next one comes for its own.
+    let mut next = attached.open();
+    next.write_all(b"ATI\r").unwrap();
+    server.serve().expect(b"ATI\r");
+}

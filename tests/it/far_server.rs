@@ -83,7 +83,10 @@ impl FarClient {
             match self.stream.write(octets) {
                 Ok(count) => octets = &octets[count..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
-                Err(error) => panic!("{error}"),
+                Err(_) => {
+                    self.is_gone = true;
+                    return;
+                }
             }
         }
     }

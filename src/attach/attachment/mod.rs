@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Options;
-use super::connection::Connection;
+use super::connection::{CHUNK, Connection};
 use super::device::Device;
 use super::dial::{BackOff, Dial};
+use super::pty::Heard;
 use super::said;
 use super::standing::{Known, Standing};
 
@@ -145,6 +146,26 @@ impl Attachment {
         }
     }
 
+    /// What programs have left behind does not arrive in time, or cannot.
+    fn give_up(&mut self) -> io::Result<()> {
+        let mut lost = self.left.len();
+        if let Stage::Connected(connection) | Stage::Closing(connection) = &self.stage {
+            lost += connection.unsent();
+        }
+        let mut buffer = [0; CHUNK];
+        loop {
+            match self.device.hear(&mut buffer)? {
+                Heard::Data(data) => lost += data.len(),
+                Heard::Done(_) => {}
+                Heard::Nothing | Heard::Closed => break,
+            }
+        }
+        if lost > 0 {
+            self.warn(&format!("lost: {lost} bytes that a program has written"));
+        }
+        self.release()
+    }
+
     /// The far line is somebody else's from here on.
     fn release(&mut self) -> io::Result<()> {
         if self.known.has_line {
@@ -154,6 +175,7 @@ impl Attachment {
             ));
         }
         self.known.end();
+        self.left.clear();
         self.departed = None;
         self.break_end = None;
         self.back_off = BackOff::new();
@@ -209,14 +231,7 @@ impl Attachment {
             return self.lost(why.to_owned());
         }
         if self.departed.is_some_and(|departed| departed <= now) {
-            if let Stage::Connected(connection) | Stage::Closing(connection) = &self.stage {
-                let unsent = connection.unsent();
-                self.warn(&format!(
-                    "the server did not take all that a program has left behind: {unsent} bytes or more \
-                     may be lost"
-                ));
-            }
-            return self.release();
+            return self.give_up();
         }
         self.move_on()
     }

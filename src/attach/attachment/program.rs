@@ -51,19 +51,7 @@ impl Attachment {
     /// Nobody waits for a server that cannot be reached.
     pub(super) fn give_up_if_departed(&mut self) -> io::Result<()> {
         if self.departed.is_some() && matches!(self.stage, Stage::Retrying(_)) {
-            let mut lost = std::mem::take(&mut self.left).len();
-            let mut buffer = [0; CHUNK];
-            loop {
-                match self.device.hear(&mut buffer)? {
-                    Heard::Data(data) => lost += data.len(),
-                    Heard::Done(_) => {}
-                    Heard::Nothing | Heard::Closed => break,
-                }
-            }
-            if lost > 0 {
-                self.warn(&format!("lost: {lost} bytes that a program has written"));
-            }
-            self.release()?;
+            return self.give_up();
         }
         Ok(())
     }

@@ -148,7 +148,6 @@ impl Attachment {
             let path = self.device.path().display();
             self.info(&format!("the device is now {path}"));
         }
-        self.left.clear();
         self.release()
     }
 
