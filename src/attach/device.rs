@@ -35,7 +35,14 @@ impl Device {
     pub(super) fn make(link: Option<&Path>, settings: Option<LineSettings>) -> io::Result<Device> {
         let mut pty = Pty::make()?;
         show(&mut pty, settings.unwrap_or_else(unknown))?;
-        let link = link.map(|link| Link::make(link, pty.path())).transpose()?;
+        let link = link.map(|link| {
+            let made = Link::make(link, pty.path());
+            // Whatever is wrong with it, people have to know with which.
+            made.map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", link.display()))
+            })
+        });
+        let link = link.transpose()?;
         let seen = pty.settings()?;
         pty.forget_doings();
         Ok(Device {

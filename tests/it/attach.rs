@@ -320,7 +320,10 @@ fn a_file_in_the_place_of_the_link_is_left_alone_and_a_link_is_replaced() {
     let file = scratch.file("notes", "mine");
     let mut refused = run(&file);
     assert_eq!(refused.wait().code(), Some(1));
-    refused.logged("notes: the device cannot be made: it exists, and is no symbolic link");
+    refused.logged(&format!(
+        "notes: the device cannot be made: {}: it exists, and is no symbolic link",
+        file.display()
+    ));
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     let link = scratch.path().join("old");
     symlink("/dev/null", &link).unwrap();
