@@ -193,15 +193,10 @@ impl Far {
         }
     }
 
-    /// Whether all that was asked is answered.
+    /// Whether all that was asked is answered, as far as it will be.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.remote.is_answered()
-    }
-
-    /// No more answers to what was asked will come.
-    pub fn give_up(&mut self) {
-        self.remote.give_up();
     }
 
     fn tell(&mut self, messages: impl IntoIterator<Item = Message>, out: &mut Vec<u8>) {

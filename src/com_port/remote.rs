@@ -3,8 +3,10 @@
 //!
 //! Requests are not held back until the one before is answered: they stand in their place among the data,
 //! and an answer tells what is in force. Only of several requests of a kind the last answer counts. Servers
-//! that leave some without an answer are common (ser2net does with a value that it does not know), so that
-//! nothing here depends on one.
+//! that leave some without an answer are common (ser2net does with a value that it does not know): whoever
+//! answers a later one will not answer these any more.
+
+use std::collections::VecDeque;
 
 use crate::config::{DataBits, Flow, Parity, StopBits};
 
@@ -67,14 +69,15 @@ enum Kind {
     Purge,
 }
 
-const KINDS: usize = 10;
+/// The most requests that an answer is waited for.
+const MOST_OPEN: usize = 64;
 
 /// A line that is elsewhere.
 #[derive(Debug, Clone, Default)]
 pub struct Remote {
     wanted: Wanted,
-    /// How many requests of each kind are not answered yet.
-    open: [u32; KINDS],
+    /// The requests that are not answered yet, in their order.
+    open: VecDeque<Kind>,
 }
 
 /// What the other side has told.
@@ -145,9 +148,10 @@ impl Remote {
         questions
     }
 
-    /// A question whose answer comes behind those of all that was said before.
+    /// A question whose answer comes behind those of all that was said before. It is about what is seldom asked
+    /// for otherwise, so that it is not taken for another one that was left without an answer.
     pub fn last_question(&mut self) -> Message {
-        let question = Message::BaudRate(BaudRate::Wide(0));
+        let question = Message::Parity(0);
         self.open(&question);
         question
     }
@@ -168,7 +172,10 @@ impl Remote {
 
     fn open(&mut self, message: &Message) {
         if let Some(kind) = kind(message) {
-            self.open[kind as usize] += 1;
+            if self.open.len() == MOST_OPEN {
+                self.open.pop_front();
+            }
+            self.open.push_back(kind);
         }
     }
 
@@ -180,25 +187,22 @@ impl Remote {
             Message::Resume => return Some(Told::Resume),
             _ => {}
         }
-        let open = &mut self.open[kind(message)? as usize];
-        *open = open.saturating_sub(1);
-        if *open > 0 {
-            return None;
+        let kind = kind(message)?;
+        if let Some(place) = self.open.iter().position(|open| *open == kind) {
+            self.open.drain(..=place);
+            if self.open.contains(&kind) {
+                return None;
+            }
         }
         let setting = setting(message)?;
         self.wanted.replace(setting);
         Some(Told::InForce(setting))
     }
 
-    /// Whether everything that was said is answered.
+    /// Whether everything that was said is answered, as far as it will be.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        self.open.iter().all(|open| *open == 0)
-    }
-
-    /// There will be no more answers to what was said.
-    pub fn give_up(&mut self) {
-        self.open = [0; KINDS];
+        self.open.is_empty()
     }
 }
 

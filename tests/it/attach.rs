@@ -173,24 +173,18 @@ fn what_a_program_has_left_behind_is_delivered_before_the_line_is_released() {
     let mut line = server.serve();
     line.answers = false;
     line.expect(b"ATDT1\r");
-    // The last question is the second one about the speed.
+    // The last question is the second one about parity.
     let questions = |line: &FarClient| {
-        let question = Message::BaudRate(BaudRate::Wide(0));
         let all = line.messages.iter();
-        all.filter(|message| **message == question).count()
+        all.filter(|message| **message == Message::Parity(0))
+            .count()
     };
     line.hear_until("the last question", |line| questions(line) == 2);
     assert!(!line.is_gone);
-    for answer in [
-        Message::BaudRate(BaudRate::Wide(9600)),
-        Message::DataSize(8),
-        Message::Parity(1),
-        Message::StopSize(1),
-        Message::Control(1),
-        Message::BaudRate(BaudRate::Wide(9600)),
-    ] {
-        line.tell(&answer);
-    }
+    // A server may leave a question without an answer, but not two of a kind.
+    line.tell(&Message::Parity(1));
+    line.say(b"still there");
+    line.tell(&Message::Parity(1));
     line.expect_end();
 }
 

@@ -142,12 +142,30 @@ fn an_answer_to_what_is_not_wanted_any_more_is_none() {
 #[test]
 fn a_server_that_leaves_something_without_an_answer_is_understood_afterwards() {
     let mut remote = Remote::default();
-    remote.request(Setting::Dtr(true));
-    remote.give_up();
-    assert!(remote.is_answered());
+    let wish = |baud| Wanted {
+        baud: Some(baud),
+        ..Wanted::default()
+    };
+    remote.want(wish(12_345));
     remote.request(Setting::Dtr(false));
     let off = Message::Control(set_control::DTR_OFF);
     assert_eq!(remote.hear(&off), Some(Told::InForce(Setting::Dtr(false))));
+    assert!(remote.is_answered());
+    remote.want(wish(9600));
+    let answer = Message::BaudRate(BaudRate::Wide(9600));
+    let in_force = Told::InForce(Setting::Baud(9600));
+    assert_eq!(remote.hear(&answer), Some(in_force));
+    remote.purge(3);
+    remote.last_question();
+    assert!(!remote.is_answered());
+    remote.hear(&Message::Parity(1));
+    assert!(remote.is_answered());
+    for _ in 0..1000 {
+        remote.purge(3);
+    }
+    remote.last_question();
+    remote.hear(&Message::Parity(1));
+    assert!(remote.is_answered());
 }
 
 #[test]
