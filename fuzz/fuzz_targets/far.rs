@@ -43,6 +43,10 @@ fuzz_target!(|input: &[u8]| {
         if wish & 16 == 16 {
             far.say(b"\r\xff", &mut said);
         }
+        if wish & 32 == 32 {
+            far.settle();
+            assert!(!far.owes_an_answer());
+        }
         far.hear(segment, &mut data, &mut said);
         // An option is refused in three octets, and asked for in as many; a signature is told.
         assert!(said.len() - before <= 64 + 40 * segment.len());

@@ -77,6 +77,11 @@ impl Connection {
         self.far.as_ref().is_none_or(Far::speaks)
     }
 
+    /// Whether it should have answered something.
+    pub(super) fn owes_an_answer(&self) -> bool {
+        self.far.as_ref().is_some_and(Far::owes_an_answer)
+    }
+
     /// What the server says instead of giving a line.
     pub(super) fn words(&self) -> Option<String> {
         let far = self.far.as_ref().filter(|_| !self.has_line())?;

@@ -32,6 +32,8 @@ pub struct Far {
     speaks: bool,
     /// It has asked for silence.
     suspended: bool,
+    /// What it has not answered by now it never will.
+    is_settled: bool,
     words: Vec<u8>,
 }
 
@@ -51,6 +53,7 @@ impl Far {
             control: Control::Asked,
             speaks: false,
             suspended: false,
+            is_settled: false,
             words: Vec::new(),
         }
     }
@@ -131,8 +134,29 @@ impl Far {
     /// is to be as it is (RFC 856).
     #[must_use]
     pub fn takes_data(&self) -> bool {
-        let is_known = !self.telnet.is_open(TelnetOption::Binary, Side::Us);
-        is_known && self.control != Control::Asked && !self.suspended
+        self.control != Control::Asked && self.knows_how() && !self.suspended
+    }
+
+    fn knows_how(&self) -> bool {
+        self.is_settled || !self.telnet.is_open(TelnetOption::Binary, Side::Us)
+    }
+
+    /// Whether it should have answered something that data waits for; what it says in words instead is an answer,
+    /// too, if no final one.
+    #[must_use]
+    pub fn owes_an_answer(&self) -> bool {
+        match self.control {
+            Control::Asked => self.words.is_empty(),
+            Control::Agreed | Control::Refused => !self.knows_how(),
+        }
+    }
+
+    /// It leaves questions without an answer, against RFC 854: its line is used as it is, and as NVT.
+    pub fn settle(&mut self) {
+        self.is_settled = true;
+        if self.control == Control::Asked {
+            self.control = Control::Refused;
+        }
     }
 
     /// What it has said instead of giving a line, as far as it can be shown.
@@ -328,6 +352,25 @@ mod tests {
         assert!(data.is_empty());
         far.hear(b"\xff\xfd\x2cOK", &mut data, &mut out);
         assert_eq!((far.control(), &data[..]), (Control::Agreed, &b"OK"[..]));
+    }
+
+    #[test]
+    fn a_server_that_leaves_questions_without_an_answer_gets_data_after_all() {
+        let (mut out, mut data) = (Vec::new(), Vec::new());
+        for (said, control) in [
+            (&b"\xff\xf1"[..], Control::Refused),
+            (b"\xff\xfd\x2c", Control::Agreed),
+        ] {
+            let mut far = Far::new(&mut out);
+            far.hear(said, &mut data, &mut out);
+            assert!(far.owes_an_answer() && !far.takes_data());
+            far.settle();
+            assert!(!far.owes_an_answer() && far.takes_data());
+            assert_eq!(far.control(), control);
+        }
+        let mut far = Far::new(&mut out);
+        far.hear(b"1st in the queue", &mut data, &mut out);
+        assert!(!far.owes_an_answer());
     }
 
     #[test]

@@ -68,6 +68,27 @@ fn a_server_without_com_port_control_gives_its_line_as_it_is() {
 }
 
 #[test]
+fn a_server_that_leaves_options_without_an_answer_is_not_waited_for_for_ever() {
+    let (silent, half) = (FarServer::new(), FarServer::new());
+    let devices = [&silent, &half].map(|server| Attached::to(server.address()));
+    let mut programs = [&devices[0], &devices[1]].map(Attached::open);
+    for program in &mut programs {
+        program.write_all(b"ATZ\r").unwrap();
+    }
+    let [mut silent, mut half] = [&silent, &half].map(|server| FarClient::new(server.accept()));
+    // It speaks telnet, and says nothing of options.
+    silent.write(b"\xff\xf1");
+    // It agrees to COM port control, and says nothing of BINARY.
+    half.write(b"\xff\xfd\x2c");
+    devices[0]
+        .process
+        .logged("it takes no COM port commands: its line stays as it is");
+    for line in [&mut silent, &mut half] {
+        line.expect_raw(b"ATZ\r");
+    }
+}
+
+#[test]
 fn raw_is_octets_and_nothing_else() {
     let server = FarServer::new();
     let attached = Attached::with(server.address(), &["--raw"]);

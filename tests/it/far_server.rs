@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use modemd::com_port::{BaudRate, Message, Sender};
 use modemd::telnet::{Event, Role, Side, Telnet, TelnetOption};
 
-use crate::support::{wait_for, wait_until};
+use crate::support::{contains, wait_for, wait_until};
 
 /// Where clients come to.
 pub(crate) struct FarServer(TcpListener);
@@ -169,6 +169,19 @@ impl FarClient {
         });
         assert_eq!(self.data, data);
         self.data.clear();
+    }
+
+    /// Waits until these octets have come, among whatever else, and answers nothing.
+    #[track_caller]
+    pub(crate) fn expect_raw(&mut self, expected: &[u8]) {
+        let mut came = Vec::new();
+        wait_until(&format!("{:?}", String::from_utf8_lossy(expected)), || {
+            let mut octets = [0; 4096];
+            if let Ok(count) = self.stream.read(&mut octets) {
+                came.extend_from_slice(&octets[..count]);
+            }
+            contains(&came, expected)
+        });
     }
 
     /// Waits until it has closed the connection.

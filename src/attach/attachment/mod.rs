@@ -16,7 +16,8 @@ use super::pty::Heard;
 use super::said;
 use super::standing::{Known, Standing};
 
-/// A server that has not said anything for so long does not speak telnet.
+/// A server that has not said anything for so long does not speak telnet; what it has not answered by then it never
+/// will.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// So long may what a program has left behind stand still before it is given up: as long as the kernel does it
@@ -192,7 +193,7 @@ impl Attachment {
             Stage::Retrying(until) => due.push(Some(*until)),
             Stage::Connected(connection) => {
                 due.push(connection.due());
-                due.push((!connection.speaks()).then_some(self.since + SILENCE));
+                due.push(connection.owes_an_answer().then_some(self.since + SILENCE));
                 due.push((!self.device.tells()).then_some(self.look_at));
             }
             Stage::Closing(connection) => due.push(connection.due()),
@@ -222,13 +223,19 @@ impl Attachment {
         {
             return self.lose(&error);
         }
-        if let Stage::Connected(connection) = &self.stage
-            && !connection.speaks()
+        if let Stage::Connected(connection) = &mut self.stage
+            && connection.owes_an_answer()
             && self.since + SILENCE <= now
         {
-            let why = "the server does not speak telnet: if it gives the line's bytes as they are, say so \
-                       (--raw, or protocol = \"raw\")";
-            return self.lost(why.to_owned());
+            if !connection.speaks() {
+                let why = "the server does not speak telnet: if it gives the line's bytes as they are, say so \
+                           (--raw, or protocol = \"raw\")";
+                return self.lost(why.to_owned());
+            }
+            connection.tell(|far, _| far.settle());
+            if !self.known.has_line {
+                self.look_for_line()?;
+            }
         }
         if self.departed.is_some_and(|departed| departed <= now) {
             return self.give_up();
