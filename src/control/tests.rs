@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::interface::*;
 use crate::varlink::SERVICE_DESCRIPTION;
-use crate::varlink::text::{agree, parse};
+use crate::varlink::text::{agree, errors, parse};
 
 fn signals() -> Signals {
     Signals {
@@ -167,11 +167,7 @@ fn what_may_be_missing_may_be_missing() {
 
 #[test]
 fn every_error_of_the_interface_is_the_one_that_is_sent() {
-    let named = parse(DESCRIPTION);
-    let errors: Vec<_> = named
-        .keys()
-        .filter_map(|name| name.strip_prefix("error "))
-        .collect();
+    let errors = errors(DESCRIPTION);
     assert_eq!(
         errors,
         ["Failed", "NoSuchLine", "NoSuchSession", "TooManyWatch"]

@@ -92,6 +92,13 @@ fn is_of(value: &Value, of: &str, named: &BTreeMap<String, Fields>) -> bool {
     }
 }
 
+/// The errors that the text of an interface names, in the order of the alphabet.
+pub(crate) fn errors(text: &str) -> Vec<String> {
+    let named = parse(text);
+    let errors = named.keys().filter_map(|name| name.strip_prefix("error "));
+    errors.map(str::to_owned).collect()
+}
+
 fn is_object(value: &Value, fields: &Fields, named: &BTreeMap<String, Fields>) -> bool {
     let object = value.as_object().unwrap();
     assert_eq!(object.len(), fields.len(), "{value} {fields:?}");

@@ -6,10 +6,9 @@ use std::process::Stdio;
 use std::thread::scope;
 
 use crate::attached::Attached;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, both_ends_succeed};
 use crate::support::{
-    Client, Modem, PATIENCE, Scratch, bounded, have, random, read_exactly, share, wait_for,
-    wait_until,
+    Client, Modem, PATIENCE, Scratch, bounded, have, random, read_exactly, share, wait_until,
 };
 
 /// A program with a device as its terminal for data.
@@ -53,13 +52,7 @@ fn zmodem_carries_a_file(caller_sends: bool) {
     let number = &exchange.numbers[0];
     let calls = format!("{start} '' ATDT{number} CONNECT '' && {from_calling}");
     let _calling = on(&calling, &calls);
-    for end in ["sender", "receiver"] {
-        let code = wait_for("the end of the transfer", || {
-            let code = fs::read_to_string(into.join(end)).ok()?;
-            code.ends_with('\n').then_some(code)
-        });
-        assert_eq!(code, "0\n", "{end}");
-    }
+    both_ends_succeed(&into);
     assert!(fs::read(&file).unwrap() == fs::read(into.join("sent.bin")).unwrap());
     exchange.server.logged_times(" left ", 2);
 }

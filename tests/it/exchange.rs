@@ -1,5 +1,6 @@
 //! Emulated modems behind a port, between which calls can be made.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +8,7 @@ use std::thread;
 
 use modemd::demo::EmulatedModems;
 
-use crate::support::{PATIENCE, Running, Scratch, bounded, share};
+use crate::support::{PATIENCE, Running, Scratch, bounded, share, wait_for};
 
 /// A modemd with emulated modems of this process behind it; each number leads to one of them.
 pub(crate) struct Exchange {
@@ -87,6 +88,19 @@ impl Exchange {
         };
         let content: Vec<u8> = (0..length).map(&mut octet).collect();
         self.scratch.file(name, content)
+    }
+}
+
+/// Waits until the two ends of a transfer have written into files called `sender` and `receiver` how they ended,
+/// which must be well.
+#[track_caller]
+pub(crate) fn both_ends_succeed(folder: &Path) {
+    for end in ["sender", "receiver"] {
+        let code = wait_for("the end of the transfer", || {
+            let code = fs::read_to_string(folder.join(end)).ok()?;
+            code.ends_with('\n').then_some(code)
+        });
+        assert_eq!(code, "0\n", "{end}");
     }
 }
 

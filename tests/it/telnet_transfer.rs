@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::process::Stdio;
 use std::thread::scope;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, both_ends_succeed};
 use crate::support::{
     Client, Modem, Scratch, bounded, contains, have, random, read_exactly, read_until, share,
-    wait_for, wait_until,
+    wait_until,
 };
 
 #[test]
@@ -58,13 +58,7 @@ fn zmodem_carries_a_file_between_telnets_that_agreed_to_binary() {
             file.display()
         ),
     );
-    for end in ["sender", "receiver"] {
-        let code = wait_for("the end of the transfer", || {
-            let code = fs::read_to_string(into.join(end)).ok()?;
-            code.ends_with('\n').then_some(code)
-        });
-        assert_eq!(code, "0\n", "{end}");
-    }
+    both_ends_succeed(&into);
     assert!(fs::read(&file).unwrap() == fs::read(into.join("sent.bin")).unwrap());
 }
 
