@@ -38,9 +38,11 @@ impl Link {
             }
             _ => {}
         }
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}", std::process::id()));
-        let new = self.path.with_file_name(name);
+        let new = unfinished(&self.path);
+        // Somebody of our number may have been killed before it was moved.
+        if fs::symlink_metadata(&new).is_ok_and(|found| found.is_symlink()) {
+            fs::remove_file(&new)?;
+        }
         symlink(device, &new)?;
         if let Err(error) = fs::rename(&new, &self.path) {
             let _ = fs::remove_file(&new);
@@ -53,6 +55,13 @@ impl Link {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// By what name a link is made before it takes the place of the one that is there.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    path.with_file_name(name)
 }
 
 impl Drop for Link {
@@ -101,6 +110,19 @@ mod tests {
         drop(before);
         assert_eq!(fs::read_link(&path).unwrap(), Path::new("/dev/pts/2"));
         drop(after);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_one_that_was_killed_has_half_made_is_in_nobodys_way() {
+        let folder = folder("killed");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("fax");
+        symlink("/dev/pts/1", unfinished(&path)).unwrap();
+        let link = Link::make(&path, Path::new("/dev/pts/2")).unwrap();
+        assert_eq!(fs::read_link(&path).unwrap(), Path::new("/dev/pts/2"));
+        drop(link);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir_all(folder).unwrap();
     }
 }
