@@ -98,11 +98,18 @@ fn of_name(name: &str, wishes: &Wishes<'_>) -> Result<Options, ExitCode> {
     }
     let attachments = Attachments::load(wishes.config);
     let found = attachments.get(name).map_err(|error| {
-        note(&error);
-        ExitCode::from(match error {
-            AttachmentError::Unreadable { .. } => exit_code::NO_INPUT,
-            _ => exit_code::CONFIGURATION,
-        })
+        let (way_out, code) = match error {
+            AttachmentError::Disabled { .. } => ("", exit_code::CONFIGURATION),
+            AttachmentError::Unknown { .. } => (
+                ", or name the line itself as HOST:PORT",
+                exit_code::CONFIGURATION,
+            ),
+            AttachmentError::Unreadable { .. } => {
+                (", or the line itself as HOST:PORT", exit_code::NO_INPUT)
+            }
+        };
+        note(&format!("{error}{way_out}"));
+        ExitCode::from(code)
     })?;
     let link = wishes.link.map(Path::to_owned);
     Ok(Options {

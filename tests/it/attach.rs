@@ -341,9 +341,16 @@ fn what_cannot_be_attached_is_told_with_the_way_out() {
         (done.status.code(), said)
     };
     let nowhere = lasting_modemctl(&scratch.path().join("io.modemd"))
-        .args(["attach", "fax", "--config", "/nowhere"])
-        .status();
-    assert_eq!(nowhere.unwrap().code(), Some(66));
+        .args(["attach", "modemhost", "--config", "/nowhere"])
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(66));
+    // Whoever has only left the port out wants no file.
+    let said = String::from_utf8(nowhere.stderr).unwrap();
+    assert!(
+        said.ends_with(", or the line itself as HOST:PORT\n"),
+        "{said}"
+    );
     let place = format!("{}:2:10", file.display());
     for (arguments, code, text) in [
         (
@@ -355,7 +362,7 @@ fn what_cannot_be_attached_is_told_with_the_way_out() {
             &["fix"],
             78,
             format!(
-                "attachment `fix` is not in {}: there are `isdn`",
+                "attachment `fix` is not in {}: there are `isdn`, or name the line itself as HOST:PORT",
                 file.display()
             ),
         ),
