@@ -34,6 +34,7 @@ PACKAGES = $(abspath $(TARGET))/packages
 
 PROGRAMS    = $(addprefix $(RELEASE)/,modemd modemctl modemd-generator)
 MANUAL      = $(addprefix $(TARGET)/man/,modemd.8 modemd.toml.5 modemd-attach.toml.5 modemctl.1 \
+	modemd-guard.7 \
 	modemd-generator.8)
 COMPLETIONS = $(foreach program,modemd modemctl,$(addprefix $(TARGET)/completions/,$(program).bash _$(program) $(program).fish))
 
@@ -97,6 +98,7 @@ install: $(PROGRAMS) $(MANUAL) $(COMPLETIONS)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples packaging/name-lookups.conf packaging/attach.toml
 	$(call install_text,$(filter %.1,$(MANUAL)),$(MANDIR)/man1)
 	$(call install_text,$(filter %.5,$(MANUAL)),$(MANDIR)/man5)
+	$(call install_text,$(filter %.7,$(MANUAL)),$(MANDIR)/man7)
 	$(call install_text,$(filter %.8,$(MANUAL)),$(MANDIR)/man8)
 	$(INSTALL) -d -m 755 $(DESTDIR)$(BASHDIR)
 	for program in modemd modemctl; do \

@@ -2,8 +2,9 @@
 //! in a shell, to syslog where inetd has made stderr the client's connection.
 //!
 //! Fields: `MODEMD_PORT=`, `MODEMD_LINE=`, `MODEMD_CLIENT=`, `MODEMD_SESSION=`, `MODEMD_REASON=`,
-//! `MODEMD_BYTES_TO_LINE=`, `MODEMD_BYTES_TO_CLIENT=`, `MODEMD_DURATION_USEC=`, and one of the
-//! `MESSAGE_ID=`s below, which `units/modemd.catalog` explains to `journalctl -x`.
+//! `MODEMD_BYTES_TO_LINE=`, `MODEMD_BYTES_TO_CLIENT=`, `MODEMD_DURATION_USEC=`, those of calls that
+//! [`crate::call::record`] has, and one of the `MESSAGE_ID=`s below, which `units/modemd.catalog` explains to
+//! `journalctl -x`.
 
 use std::fmt::{Debug, Write as _};
 use std::io::{self, Write as _};
@@ -47,14 +48,20 @@ pub const PORT_DISABLED: &str = "8659847665664baf99d14590e0e721f2";
 pub const NO_LOCK_FILES: &str = "3281be1e089f4aa885c182ccc9d0f341";
 /// modemd keeps the privileges of root.
 pub const STAYS_ROOT: &str = "db7371c329144920af7ce0a93b6265e4";
+/// A call is over, or did not come about.
+pub const CALL: &str = "e7605244e8814c59a2f90f02d551e371";
+/// A number was not dialled because the port's rules forbid it.
+pub const CALL_REFUSED: &str = "0c19af0bbc1e463ba3aa067ee5d88ce7";
 /// No descriptors or memory are left for new clients.
 pub const NO_RESOURCES: &str = "f6a1ea7969ef460abd36c23bb3375db1";
 
 /// Each kind of event in a word.
-const KINDS: [(&str, &str); 15] = [
+const KINDS: [(&str, &str); 17] = [
     (SESSION_BEGAN, "session-began"),
     (SESSION_ENDED, "session-ended"),
     (SESSION_RESUMED, "session-resumed"),
+    (CALL, "call"),
+    (CALL_REFUSED, "call-refused"),
     (CLIENT_DENIED, "client-denied"),
     (CLIENT_WAITS, "client-waits"),
     (WAIT_ENDED, "wait-ended"),

@@ -9,14 +9,17 @@
 //! | [`activation`], [`listen`] | the sockets: handed in by systemd or inetd, or bound by hand |
 //! | [`server`] | accepts, gives each client a task; stop, reload, idle exit |
 //! | [`client`], [`port`] | who came, and to what |
-//! | [`session`] | one client's life: the next six in their order |
+//! | [`session`] | one client's life: the next nine in their order |
 //! | [`access`] | may they use this port? |
 //! | [`pool`], [`claim`] | which line, and the locks that make it ours |
 //! | [`mod@line`] | open, set up, read back, hang up, restore |
+//! | [`modem`] | what is said to the modem before a session, and how its call is ended after it |
 //! | [`privileges`] | from root to somebody who can only open serial lines |
 //! | [`relay`] | bytes both ways |
 //! | [`telnet`], [`mod@com_port`] | what stands in between on a telnet port |
-//! | [`tally`], [`drained`], [`state_dir`] | what all processes share, and what outlives them: counts, lines out of service |
+//! | [`guard`] | what stands before a modem whose port says which numbers may be dialled |
+//! | [`call`], [`account`] | the calls: what the journal says of each, and what each client has spent |
+//! | [`tally`], [`drained`], [`mod@aside`], [`state_dir`] | what all processes share, and what outlives them: counts, lines out of service or set aside |
 //! | [`ledger`], [`store`] | what outlives the process, and who keeps it: calls survive a restart and a crash |
 //! | [`board`], [`tap`], [`events`] | who is here, what goes by, what happens: for who looks |
 //! | [`notify`], [`journal`], [`uptime`] | what systemd and people see of it, and its clock |
@@ -34,18 +37,22 @@
 //! [`relay`] reads it into the one buffer that all share and writes it to the line in the same turn;
 //! what the line does not take is kept, and nothing more is read from this client until it does.
 //! On a telnet port it goes through [`telnet`] in between; what [`com_port`] is asked there acts on
-//! the line in its place among the bytes. At the end of each turn everything that another process needs
+//! the line in its place among the bytes. Where the port says which numbers may be dialled, the [`guard`] comes next:
+//! in a call it lets bytes through as they are, and otherwise speaks with client and modem itself. At the end of each turn everything that another process needs
 //! to go on is in the session's [`ledger`], in memory; under systemd, that and the descriptors of client
 //! and line are kept for it in the [`store`], and the next process takes them up before it accepts.
 //!
-//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`attach::far`], [`at`], [`metrics::http`]) is
+//! Everything that parses ([`config`], [`telnet`], [`com_port`], [`attach::far`], [`at`], [`metrics::http`]), and the [`guard`], is
 //! sans-IO; nothing below [`session`] knows of systemd.
 
 pub mod access;
+pub mod account;
 pub mod activation;
+pub mod aside;
 pub mod at;
 pub mod attach;
 pub mod board;
+pub mod call;
 pub mod claim;
 pub mod client;
 pub mod com_port;
@@ -58,12 +65,14 @@ pub mod drained;
 pub mod events;
 mod exit_code;
 pub mod generator;
+pub mod guard;
 pub mod import;
 pub mod journal;
 pub mod ledger;
 pub mod line;
 pub mod listen;
 pub mod metrics;
+pub mod modem;
 pub mod modemctl;
 pub mod notify;
 pub mod pool;
@@ -72,6 +81,7 @@ pub mod privileges;
 pub mod relay;
 pub mod server;
 pub mod session;
+mod shared_file;
 pub mod state_dir;
 pub mod store;
 pub mod tally;

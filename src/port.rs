@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::access::Admission;
+use crate::aside::Aside;
 use crate::claim::LockDirectory;
 use crate::com_port::Rights;
 use crate::config::{self, Busy, Instance};
 use crate::drained::Drained;
+use crate::modem::Care;
 use crate::pool::Pool;
 use crate::relay::{Limits, Protocol};
 
@@ -32,6 +34,10 @@ pub struct Port {
     pub keepalive: Duration,
     /// How many octets may wait in the kernel for a client that does not read.
     pub max_unsent: u32,
+    /// What is known of its modems, if anything is.
+    pub modem: Option<config::Modem>,
+    /// Which numbers may be dialled; none: no guard.
+    pub dial: Option<config::Dial>,
 }
 
 impl Port {
@@ -43,11 +49,19 @@ impl Port {
         admission: Admission,
         locks: Rc<LockDirectory>,
         drained: Rc<Drained>,
+        aside: Rc<Aside>,
     ) -> Port {
         Port {
             name: settings.name.clone(),
             admission,
-            pool: Pool::new(settings.devices.clone(), settings.line, locks, drained),
+            pool: Pool::new(
+                settings.devices.clone(),
+                settings.line,
+                Care::of(settings),
+                locks,
+                drained,
+                aside,
+            ),
             protocol: match settings.protocol {
                 config::Protocol::Raw => Protocol::Raw,
                 config::Protocol::Telnet => Protocol::Telnet(Rights {
@@ -64,6 +78,11 @@ impl Port {
             },
             keepalive: settings.keepalive,
             max_unsent: settings.max_unsent,
+            modem: settings
+                .modem
+                .clone()
+                .or_else(|| settings.dial.as_ref().map(|_| config::Modem::default())),
+            dial: settings.dial.clone(),
         }
     }
 }

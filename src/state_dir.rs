@@ -1,5 +1,6 @@
 //! The directory where the processes of modemd find what they share: the counts, the lines that are out
-//! of service, and the sockets by which the shared daemon reaches those that serve one client each.
+//! of service or set aside, what clients have spent on calls, and the sockets by which the shared daemon
+//! reaches those that serve one client each.
 //!
 //! It is in `/run`: it outlives every process, and ends with the machine.
 
@@ -14,6 +15,8 @@ use std::rc::Rc;
 use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
+use crate::account::Accounts;
+use crate::aside::Aside;
 use crate::drained::Drained;
 use crate::tally::Tally;
 
@@ -57,6 +60,12 @@ impl StateDir {
         }
     }
 
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file of the counts.
     #[must_use]
     pub fn tally(&self) -> PathBuf {
@@ -67,6 +76,18 @@ impl StateDir {
     #[must_use]
     pub fn drained(&self) -> PathBuf {
         self.path.join("drained")
+    }
+
+    /// The file of what clients have spent on calls.
+    #[must_use]
+    pub fn accounts(&self) -> PathBuf {
+        self.path.join("accounts")
+    }
+
+    /// The file that names the lines that are set aside.
+    #[must_use]
+    pub fn aside(&self) -> PathBuf {
+        self.path.join("aside")
     }
 
     /// Where events of other processes are sent to, while somebody watches.
@@ -103,6 +124,10 @@ pub struct SharedState {
     pub tally: Rc<Tally>,
     /// Which lines are out of service.
     pub drained: Rc<Drained>,
+    /// What clients have spent on calls.
+    pub accounts: Rc<Accounts>,
+    /// Which lines are set aside.
+    pub aside: Rc<Aside>,
 }
 
 impl SharedState {
@@ -121,6 +146,8 @@ impl SharedState {
         SharedState {
             tally: tally.into(),
             drained: Drained::in_file(directory.drained()).into(),
+            accounts: Accounts::in_file(directory.accounts()).into(),
+            aside: Aside::in_directory(directory.clone()).into(),
             directory: Some(directory),
         }
     }

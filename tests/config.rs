@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use modemd::config::{
-    Attachments, Busy, ClientSetting, ClientSettings, Config, Instance, Port, Problem, Protocol,
-    Server, Services, display_duration,
+    Attachments, Busy, ClientSetting, ClientSettings, Config, Dial, DialClients, DialRules,
+    Instance, Modem, Port, Problem, Protocol, Server, Services, display_duration,
 };
 use proptest::prelude::*;
 
@@ -125,7 +125,83 @@ fn port_settings(port: &Port) -> String {
         display_duration(port.keepalive)
     ));
     lines.push(format!("max_unsent = {}", port.max_unsent));
+    if let Some(modem) = &port.modem {
+        lines.push(modem_settings(&port.name, modem));
+    }
+    if let Some(dial) = &port.dial {
+        lines.push(dial_settings(&port.name, dial));
+    }
     lines.join("\n") + "\n"
+}
+
+fn modem_settings(port: &str, modem: &Modem) -> String {
+    let Modem {
+        init,
+        timeout,
+        hangup,
+        guard_time,
+        numbers,
+    } = modem;
+    let mut lines = vec![
+        format!("[ports.{port:?}.modem]"),
+        format!("init = {}", quoted_list(init)),
+        format!("timeout = \"{}\"", display_duration(*timeout)),
+        format!("hangup = \"{hangup}\""),
+    ];
+    if let Some(time) = guard_time {
+        lines.push(format!("guard_time = \"{}\"", display_duration(*time)));
+    }
+    lines.push(format!("numbers = \"{numbers}\""));
+    lines.join("\n")
+}
+
+fn dial_settings(port: &str, dial: &Dial) -> String {
+    let Dial {
+        rules,
+        clients,
+        refusal,
+        commands,
+    } = dial;
+    let mut lines = vec![
+        format!("[ports.{port:?}.dial]"),
+        rule_settings(rules),
+        format!("refuse = \"{refusal}\""),
+        format!("commands = {}", quoted_list(commands)),
+    ];
+    for DialClients { hosts, rules } in clients {
+        lines.extend([
+            format!("[[ports.{port:?}.dial.clients]]"),
+            format!("hosts = {}", quoted_list(hosts.hosts())),
+            rule_settings(rules),
+        ]);
+    }
+    lines.join("\n")
+}
+
+fn rule_settings(rules: &DialRules) -> String {
+    let DialRules {
+        allow,
+        deny,
+        hours,
+        calls_per_hour,
+        minutes_per_call,
+        minutes_per_day,
+    } = rules;
+    let mut lines = vec![
+        format!("allow = {}", quoted_list(allow)),
+        format!("deny = {}", quoted_list(deny)),
+    ];
+    if !hours.is_empty() {
+        lines.push(format!("hours = {}", quoted_list(hours)));
+    }
+    for (key, limit) in [
+        ("calls_per_hour", calls_per_hour),
+        ("minutes_per_call", minutes_per_call),
+        ("minutes_per_day", minutes_per_day),
+    ] {
+        lines.extend(limit.map(|limit| format!("{key} = {limit}")));
+    }
+    lines.join("\n")
 }
 
 /// The same of attachments.

@@ -11,26 +11,48 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory, Parser};
-use modemd::config::{Attachments, Config, Problem, Services, display_duration, parse_duration};
+use modemd::config::{
+    Attachments, Config, NumberPattern, Problem, Services, display_duration, parse_duration,
+};
 use modemd::{command_line, modemctl};
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "modemd.8",
     "modemd.toml.5",
     "modemd-attach.toml.5",
     "modemctl.1",
+    "modemd-guard.7",
     "modemd-generator.8",
 ];
 
 /// Keys without a default that could be written, or with one that depends on the machine.
-const DEFAULT_IN_WORDS: [&str; 6] = [
+const DEFAULT_IN_WORDS: [&str; 14] = [
     "devices",
     "allow",
     "listen",
     "max_baud",
     "idle_timeout",
     "lock_dir",
+    "init",
+    "guard_time",
+    "deny",
+    "hours",
+    "calls_per_hour",
+    "minutes_per_call",
+    "minutes_per_day",
+    "commands",
 ];
+
+/// The tables of *modemd.toml*, and the sections with their keys.
+const TABLES: [(&str, &str); 4] = [
+    ("[ports.modem]", "PORTS"),
+    ("[ports.modem.modem]", "MODEMS"),
+    ("[ports.modem.dial]", "DIALLING"),
+    ("[server]", "SERVER"),
+];
+
+/// Keys of tables which are tables themselves.
+const INNER_TABLES: [&str; 3] = ["modem", "dial", "clients"];
 
 fn page(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("packaging/man/{name}.scd"));
@@ -219,7 +241,10 @@ fn every_command_line_shown_is_understood() {
         for line in literal_blocks(&page).concat() {
             // inetd's line has the program in its middle.
             let line = line.rsplit("/usr/sbin/").next().unwrap_or_default();
-            let line = line.split([';', '#', '&', '|']).next().unwrap_or_default();
+            let line = line
+                .split([';', '#', '&', '|', '>'])
+                .next()
+                .unwrap_or_default();
             let words: Vec<_> = line
                 .split_whitespace()
                 .skip_while(|word| *word == "$")
@@ -247,8 +272,8 @@ fn parse_attachments(text: &str) -> Attachments {
 }
 
 /// The keys of a table, by modemd's own account when it meets one that it does not know.
-fn known_keys(table: &str, problems: impl Fn(&str) -> Vec<Problem>) -> BTreeSet<String> {
-    let problems = problems(&format!("[{table}]\nxxxxxxxxxxxxxxxx = 1\n"));
+fn known_keys(header: &str, problems: impl Fn(&str) -> Vec<Problem>) -> BTreeSet<String> {
+    let problems = problems(&format!("{header}\nxxxxxxxxxxxxxxxx = 1\n"));
     let account = problems
         .iter()
         .find(|problem| problem.remedy.starts_with("the keys here are"))
@@ -260,17 +285,54 @@ fn known_keys(table: &str, problems: impl Fn(&str) -> Vec<Problem>) -> BTreeSet<
 #[test]
 fn modemd_toml_5_has_the_keys_of_the_configuration() {
     let page = page("modemd.toml.5");
-    for (section, table) in [("PORTS", "ports.modem"), ("SERVER", "server")] {
+    for (header, section) in TABLES {
         let entries = entries(&page, section);
         let told: BTreeSet<_> = entries.iter().map(|of| bold(&of.term)[0].clone()).collect();
-        assert_eq!(
-            told,
-            known_keys(table, |text| parse(text).problems),
-            "{section} (left) and modemd's (right)"
-        );
+        let mut known = known_keys(header, |text| parse(text).problems);
+        known.retain(|key| !INNER_TABLES.contains(&key.as_str()));
+        assert_eq!(told, known, "{section} (left) and modemd's (right)");
         for entry in &entries {
-            check_key(table, entry);
+            check_key(header, entry);
         }
+    }
+}
+
+#[test]
+fn modemd_toml_5_has_the_keys_of_hosts_with_rules_of_their_own() {
+    let page = page("modemd.toml.5");
+    let (_, text) = page.split_once("*Hosts with rules of their own.*").unwrap();
+    let (text, _) = text.split_once("\n\n").unwrap();
+    let known = known_keys("[[ports.modem.dial.clients]]", |text| parse(text).problems);
+    let told: BTreeSet<_> = bold(text).into_iter().collect();
+    let missing: Vec<_> = known.difference(&told).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// What the page says of numbers.
+#[test]
+fn modemd_toml_5_tells_numbers_apart_as_modemd_does() {
+    let page = page("modemd.toml.5");
+    // `bold` leaves it to us to read the backslash that scdoc wants twice.
+    let patterns = entries(&page, "NUMBERS").into_iter();
+    let patterns = patterns.map(|of| bold(&of.term)[0].replace(r"\\", r"\"));
+    let patterns: Vec<_> = patterns.collect();
+    assert_eq!(patterns, ["*", "?", r"\*"]);
+    let all: Vec<NumberPattern> = patterns.iter().map(|of| of.parse().unwrap()).collect();
+    for (number, allowed, denied) in [
+        ("", [true, false, false], [true, false, false]),
+        ("0", [true, true, false], [true, true, false]),
+        ("*", [false, false, true], [true, true, true]),
+        ("*21*0900#", [false; 3], [true, false, false]),
+    ] {
+        let (allows, denies): (Vec<_>, Vec<_>) = all
+            .iter()
+            .map(|of| (of.allows(number), of.denies(number)))
+            .unzip();
+        assert_eq!(
+            (&allows[..], &denies[..]),
+            (&allowed[..], &denied[..]),
+            "{number}"
+        );
     }
 }
 
@@ -279,7 +341,7 @@ fn modemd_attach_toml_5_has_the_keys_of_attachments_and_of_servers_what_is_under
     let page = page("modemd-attach.toml.5");
     let keys = entries(&page, "ATTACHMENTS");
     let told: BTreeSet<_> = keys.iter().map(|of| bold(&of.term)[0].clone()).collect();
-    let known = known_keys("fax", |text| parse_attachments(text).problems);
+    let known = known_keys("[fax]", |text| parse_attachments(text).problems);
     assert_eq!(told, known, "ATTACHMENTS (left) and modemctl's (right)");
     let base = "[fax]\nserver = \"modemhost:2007\"\n";
     for Entry { term, text } in &keys {
@@ -320,17 +382,23 @@ fn modemd_attach_toml_5_has_the_keys_of_attachments_and_of_servers_what_is_under
 }
 
 /// Tries what the page says of a key.
-fn check_key(table: &str, Entry { term, text }: &Entry) {
+fn check_key(header: &str, Entry { term, text }: &Entry) {
     let words = bold(term);
     let (key, values) = words.split_first().unwrap();
     let base = match key.as_str() {
-        "devices" => format!("[{table}]\n"),
-        "wait" => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\nbusy = \"wait\"\n"),
+        "devices" => format!("{header}\n"),
+        "wait" => format!("{header}\ndevices = [\"/dev/ttyS1\"]\nbusy = \"wait\"\n"),
         "client_settings" | "max_baud" => format!(
-            "[{table}]\ndevices = [\"/dev/ttyS1\"]\nprotocol = \"telnet\"\nline = \"1,8,N,1\"\n"
+            "{header}\ndevices = [\"/dev/ttyS1\"]\nprotocol = \"telnet\"\nline = \"1,8,N,1\"\n"
         ),
-        _ if table == "server" => format!("[{table}]\n"),
-        _ => format!("[{table}]\ndevices = [\"/dev/ttyS1\"]\n"),
+        _ => match header {
+            "[server]" => format!("{header}\n"),
+            "[ports.modem]" => format!("{header}\ndevices = [\"/dev/ttyS1\"]\n"),
+            "[ports.modem.dial]" => {
+                format!("[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n{header}\nallow = []\n")
+            }
+            _ => format!("[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n{header}\n"),
+        },
     };
     let quote = if term.ends_with("_number_") { "" } else { "\"" };
     let with = |value: &str| parse(&format!("{base}{key} = {quote}{value}{quote}\n"));

@@ -1,6 +1,6 @@
 //! What modemd is to reach, all of it in the same run.
 
-use crate::server::Kind::{self, Minimal, Modemd, ModemdTelnet, Ser2net};
+use crate::server::Kind::{self, Minimal, Modemd, ModemdGuarded, ModemdTelnet, Ser2net};
 use crate::table::{Table, markdown, number};
 
 /// What a figure is to be.
@@ -104,6 +104,23 @@ const AIMS: &[(&str, Kind, &[Wanted])] = &[
             ),
             ("bulk-to-modem", "CPU", "to it", MostOf(Minimal, 1.4)),
             ("bulk-both", "CPU", "both ways", MostOf(Minimal, 1.4)),
+        ],
+    ),
+    (
+        "raw bulk with a guard: CPU ≤ 1.1 of that without, speed ≥ 0.9",
+        ModemdGuarded,
+        &[
+            (
+                "guard-from-modem",
+                "CPU",
+                "from the modem",
+                MostOf(Modemd, 1.1),
+            ),
+            ("guard-from-modem", "speed", "speed", LeastOf(Modemd, 0.9)),
+            ("guard-to-modem", "CPU", "to it", MostOf(Modemd, 1.1)),
+            ("guard-to-modem", "speed", "speed", LeastOf(Modemd, 0.9)),
+            ("guard-both", "CPU", "both ways", MostOf(Modemd, 1.1)),
+            ("guard-both", "speed", "speed", LeastOf(Modemd, 0.9)),
         ],
     ),
     (

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cost::{Syscalls, cpu};
 use crate::modem::Modem;
 use crate::server::{Kind, Server};
-use crate::stream::{Check, Client, MOST, chunk, doubled};
+use crate::stream::{Check, Client, MOST, Stream, doubled};
 use crate::table::{Better, Figure};
 
 const GIB: f64 = (1_u64 << 30) as f64;
@@ -24,21 +24,31 @@ pub(crate) enum Ways {
     Both,
 }
 
-pub(crate) fn measure(kind: Kind, ways: Ways, time: Duration) -> Result<Vec<Figure>, String> {
+pub(crate) fn measure(
+    kind: Kind,
+    ways: Ways,
+    stream: Stream,
+    time: Duration,
+) -> Result<Vec<Figure>, String> {
     let modems = Modem::many(1).map_err(|error| error.to_string())?;
     let server = Server::start(kind, &modems)?;
-    let mut client = Client::through(&server.addresses[0], kind.is_telnet(), &modems[0])?;
+    let address = &server.addresses[0];
+    let mut client = if kind == Kind::ModemdGuarded {
+        Client::in_call(address, &modems[0])?
+    } else {
+        Client::through(address, kind.is_telnet(), &modems[0])?
+    };
     // Whatever grows in the beginning has grown.
-    transfer(&modems[0], &mut client, ways, time / 4)?;
+    transfer(&modems[0], &mut client, ways, stream, time / 4)?;
     let processes = server.processes();
     let (before, since) = (cpu(&processes), Instant::now());
-    let moved = transfer(&modems[0], &mut client, ways, time)? as f64;
+    let moved = transfer(&modems[0], &mut client, ways, stream, time)? as f64;
     let (used, took) = (cpu(&processes).saturating_sub(before), since.elapsed());
     let counting = Syscalls::count(&processes);
     let syscalls = match counting {
         None => None,
         Some(counting) => {
-            let moved = transfer(&modems[0], &mut client, ways, time / 4)? as f64;
+            let moved = transfer(&modems[0], &mut client, ways, stream, time / 4)? as f64;
             counting.end().map(|calls| calls as f64 / (moved / 1024.0))
         }
     };
@@ -67,6 +77,7 @@ pub(crate) fn transfer(
     modem: &Modem,
     client: &mut Client,
     ways: Ways,
+    stream: Stream,
     time: Duration,
 ) -> Result<u64, String> {
     let telnet = client.hearing.is_some();
@@ -79,15 +90,19 @@ pub(crate) fn transfer(
         let until = Instant::now() + time;
         let mut tasks = Vec::new();
         if ways != Ways::ToModem {
-            tasks.push(scope.spawn(move || send(until, said, SAID, |part| modem.write_all(part))));
+            tasks.push(
+                scope.spawn(move || send(stream, until, said, SAID, |part| modem.write_all(part))),
+            );
             tasks.push(scope.spawn(move || {
                 let mut buffer = vec![0; MOST];
-                receive(said, &mut buffer, |buffer| Ok(client.read(buffer)?.len()))
+                receive(stream, said, &mut buffer, |buffer| {
+                    Ok(client.read(buffer)?.len())
+                })
             }));
         }
         if ways != Ways::FromModem {
             tasks.push(scope.spawn(move || {
-                send(until, heard, MOST / 4, |part| {
+                send(stream, until, heard, MOST / 4, |part| {
                     if telnet {
                         socket.write_all(&doubled(part))
                     } else {
@@ -97,7 +112,7 @@ pub(crate) fn transfer(
             }));
             tasks.push(scope.spawn(move || {
                 let mut buffer = vec![0; MOST];
-                receive(heard, &mut buffer, |buffer| modem.read(buffer))
+                receive(stream, heard, &mut buffer, |buffer| modem.read(buffer))
             }));
         }
         let mut moved = 0;
@@ -112,6 +127,7 @@ pub(crate) fn transfer(
 }
 
 fn send(
+    stream: Stream,
     until: Instant,
     total: &AtomicU64,
     size: usize,
@@ -124,7 +140,7 @@ fn send(
             // Before it is sent: whoever has it all knows that it is all.
             total.store(sent + size as u64, Ordering::SeqCst);
         }
-        write(chunk(sent, size)).map_err(|error| format!("sending: {error}"))?;
+        write(stream.chunk(sent, size)).map_err(|error| format!("sending: {error}"))?;
         sent += size as u64;
         if is_last {
             return Ok(sent);
@@ -133,11 +149,12 @@ fn send(
 }
 
 fn receive(
+    stream: Stream,
     total: &AtomicU64,
     buffer: &mut [u8],
     mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
 ) -> Result<u64, String> {
-    let mut check = Check::default();
+    let mut check = Check { stream, seen: 0 };
     while check.seen < total.load(Ordering::SeqCst) {
         let count = read(buffer).map_err(|error| format!("receiving: {error}"))?;
         check.take(&buffer[..count])?;

@@ -9,7 +9,7 @@ use crate::bulk::{Ways, transfer};
 use crate::cost::cpu;
 use crate::modem::Modem;
 use crate::server::{Kind, Server};
-use crate::stream::Client;
+use crate::stream::{Client, Stream};
 use crate::table::{Better, Figure, percentiles};
 
 pub(crate) fn measure(kind: Kind, trips: usize) -> Result<Vec<Figure>, String> {
@@ -43,7 +43,7 @@ pub(crate) fn beside_bulk(kind: Kind, time: Duration) -> Result<Vec<Figure>, Str
         thread::scope(|scope| {
             let modem = &modems[0];
             let transferring = scope.spawn(move || {
-                let moved = transfer(modem, &mut bulk, Ways::FromModem, time);
+                let moved = transfer(modem, &mut bulk, Ways::FromModem, Stream::Any, time);
                 busy.store(false, Ordering::Relaxed);
                 moved
             });

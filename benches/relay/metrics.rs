@@ -6,6 +6,7 @@ use crate::Scale;
 use crate::bulk::{self, Ways};
 use crate::cold::{self, ACTIVATE, Accept};
 use crate::server::{Kind, is_installed};
+use crate::stream::Stream;
 use crate::table::Figure;
 use crate::{connect, echo, lines, many, stopped};
 
@@ -37,6 +38,8 @@ pub(crate) const MANY: [(usize, &str, &str); 4] = [
     (1000, "lines-1000", "idle-1000"),
 ];
 
+const GUARDED: [Kind; 3] = [Kind::Minimal, Kind::Modemd, Kind::ModemdGuarded];
+
 const COLD: [Kind; 3] = [Kind::Minimal, Kind::Modemd, Kind::ModemdTelnet];
 
 #[expect(clippy::too_many_lines, reason = "it is a list")]
@@ -63,19 +66,43 @@ pub(crate) fn metrics(scale: Scale) -> Vec<Metric> {
             measure,
         });
     };
+    let bulk =
+        |ways, stream| Box::new(move |kind| bulk::measure(kind, ways, stream, time(600))) as _;
     for (key, title, ways) in [
         ("bulk-from-modem", "Bulk, modem to client", Ways::FromModem),
         ("bulk-to-modem", "Bulk, client to modem", Ways::ToModem),
         ("bulk-both", "Bulk, both ways at once", Ways::Both),
     ] {
-        let measure = move |kind| bulk::measure(kind, ways, time(600));
-        add(
-            key,
-            title,
-            &Kind::ALL[..],
-            rounds(5),
-            Box::new(measure) as _,
-        );
+        let measure = bulk(ways, Stream::Any);
+        add(key, title, &Kind::ALL[..], rounds(5), measure);
+    }
+    for (key, title, ways, stream) in [
+        (
+            "guard-from-modem",
+            "Bulk in a guarded call, modem to client",
+            Ways::FromModem,
+            Stream::Any,
+        ),
+        (
+            "guard-to-modem",
+            "Bulk in a guarded call, client to modem, no carriage returns",
+            Ways::ToModem,
+            Stream::NoReturns,
+        ),
+        (
+            "guard-both",
+            "Bulk in a guarded call, both ways at once, no carriage returns",
+            Ways::Both,
+            Stream::NoReturns,
+        ),
+        (
+            "guard-stops",
+            "Bulk in a guarded call, client to modem, with what could be commands",
+            Ways::ToModem,
+            Stream::Any,
+        ),
+    ] {
+        add(key, title, &GUARDED, rounds(5), bulk(ways, stream));
     }
     add(
         "echo-alone",

@@ -103,6 +103,26 @@ impl Modem {
         Ok(())
     }
 
+    /// Does as a modem that is told to be prepared, and then to dial; says this when it has.
+    pub(crate) fn obey_until_dialled(&self, connected: &str) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            let mut octet = [0];
+            self.read(&mut octet)?;
+            if octet != *b"\r" {
+                line.extend(octet);
+                continue;
+            }
+            let answer = match &*line {
+                b"ATS2?" => "\r\n255\r\nOK\r\n",
+                dial if dial.starts_with(b"ATD") => return self.write_all(connected.as_bytes()),
+                _ => "\r\nOK\r\n",
+            };
+            self.write_all(answer.as_bytes())?;
+            line.clear();
+        }
+    }
+
     /// Says everything again that it hears, until told to stop.
     pub(crate) fn echo(&self, stop: &AtomicBool) -> io::Result<()> {
         let mut buffer = [0; 4096];

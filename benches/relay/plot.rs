@@ -48,7 +48,7 @@ fn color(kind: Kind) -> &'static str {
     match kind {
         Kind::Minimal => "#000000",
         Kind::Modemd => "#d55e00",
-        Kind::ModemdTelnet => "#e69f00",
+        Kind::ModemdTelnet | Kind::ModemdGuarded => "#e69f00",
         Kind::Ser2net => "#0072b2",
         Kind::Ser2netTuned => "#56b4e9",
         Kind::Ser2netTelnet => "#cc79a7",

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Ser2netTuned,
     Socat,
     ModemdTelnet,
+    /// With a guard before the modem, in a call.
+    ModemdGuarded,
     /// Telnet with RFC 2217.
     Ser2netTelnet,
 }
@@ -54,6 +56,7 @@ impl Kind {
             Kind::Ser2netTuned => "ser2net, tuned",
             Kind::Socat => "socat -b65536",
             Kind::ModemdTelnet => "modemd, RFC 2217",
+            Kind::ModemdGuarded => "modemd, guarded",
             Kind::Ser2netTelnet => "ser2net, RFC 2217, tuned",
         }
     }
@@ -67,13 +70,16 @@ impl Kind {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Kind::Modemd | Kind::ModemdTelnet)
+        matches!(
+            self,
+            Kind::Modemd | Kind::ModemdTelnet | Kind::ModemdGuarded
+        )
     }
 
     /// Of somebody else, to be installed.
     pub(crate) fn program(self) -> Option<&'static str> {
         match self {
-            Kind::Minimal | Kind::Modemd | Kind::ModemdTelnet => None,
+            Kind::Minimal | Kind::Modemd | Kind::ModemdTelnet | Kind::ModemdGuarded => None,
             Kind::Ser2net | Kind::Ser2netTuned | Kind::Ser2netTelnet => Some("ser2net"),
             Kind::Socat => Some("socat"),
         }
@@ -89,6 +95,9 @@ pub(crate) fn is_installed(program: &str) -> bool {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
     })
 }
+
+/// What is dialled where there is a guard.
+pub(crate) const NUMBER: &str = "117";
 
 /// The modemd that was built with this.
 pub(crate) const MODEMD: &str = env!("CARGO_BIN_EXE_modemd");
@@ -126,7 +135,7 @@ impl Server {
                 }
                 commands.push(command);
             }
-            Kind::Modemd | Kind::ModemdTelnet => {
+            Kind::Modemd | Kind::ModemdTelnet | Kind::ModemdGuarded => {
                 let config = server.folder.join("modemd.toml");
                 let settings = modemd_settings(kind, &server.folder, ports());
                 fs::write(&config, settings).map_err(text)?;
@@ -281,6 +290,9 @@ pub(crate) fn modemd_settings<'m>(
             "[ports.p{number}]\nlisten = [\"{address}\"]\ndevices = [\"{device}\"]\n\
              allow = [\"localhost\"]\nprotocol = \"{protocol}\"\nlinger = \"0s\"\n"
         );
+        if kind == Kind::ModemdGuarded {
+            let _ = writeln!(text, "[ports.p{number}.dial]\nallow = [\"{NUMBER}\"]");
+        }
     }
     text
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::bulk::{Ways, transfer};
 use crate::modem::Modem;
 use crate::server::{Kind, Server};
-use crate::stream::{Client, chunk};
+use crate::stream::{Client, Stream};
 use crate::table::{Better, Figure};
 
 nix::ioctl_read_bad!(
@@ -26,11 +26,11 @@ pub(crate) fn measure(kind: Kind, time: Duration) -> Result<Vec<Figure>, String>
     let modems = Modem::many(1).map_err(|error| error.to_string())?;
     let server = Server::start(kind, &modems)?;
     let mut client = Client::through(&server.addresses[0], kind.is_telnet(), &modems[0])?;
-    transfer(&modems[0], &mut client, Ways::FromModem, time)?;
+    transfer(&modems[0], &mut client, Ways::FromModem, Stream::Any, time)?;
     let mut said = 0_u64;
     let text = |error: std::io::Error| error.to_string();
     while modems[0].wait(PollFlags::POLLOUT, STILL).map_err(text)? {
-        if let Ok(written) = modems[0].try_write(chunk(said, 4096)) {
+        if let Ok(written) = modems[0].try_write(Stream::Any.chunk(said, 4096)) {
             said += written as u64;
         }
     }

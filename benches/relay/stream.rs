@@ -6,39 +6,56 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::modem::{Modem, PATIENCE};
+use crate::server::NUMBER;
 
 /// Odd, so that no buffer size of anybody divides it.
 const PERIOD: usize = 1_048_573;
 
-/// Random octets, over and over; those of [`chunk`] at any place without copying.
-fn octets() -> &'static [u8] {
-    static OCTETS: OnceLock<Vec<u8>> = OnceLock::new();
-    OCTETS.get_or_init(|| {
-        // xorshift64 (Marsaglia 2003).
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[3]
-        };
-        let period: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
-        [&period[..], &period[..MOST]].concat()
-    })
+/// What is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Stream {
+    /// Random octets.
+    #[default]
+    Any,
+    /// The same with line feeds for carriage returns: no modem would ever find the end of a command line in it.
+    NoReturns,
 }
 
-/// The most that [`chunk`] gives.
+impl Stream {
+    /// Its octets, over and over; those of [`Self::chunk`] at any place without copying.
+    fn octets(self) -> &'static [u8] {
+        static OCTETS: [OnceLock<Vec<u8>>; 2] = [const { OnceLock::new() }; 2];
+        OCTETS[self as usize].get_or_init(|| {
+            // xorshift64 (Marsaglia 2003).
+            let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                match state.to_be_bytes()[3] {
+                    b'\r' | 0x8d if self == Stream::NoReturns => b'\n',
+                    octet => octet,
+                }
+            };
+            let period: Vec<u8> = (0..PERIOD).map(|_| next()).collect();
+            [&period[..], &period[..MOST]].concat()
+        })
+    }
+
+    /// So many octets, from this place.
+    pub(crate) fn chunk(self, at: u64, length: usize) -> &'static [u8] {
+        let begin = usize::try_from(at % PERIOD as u64).expect("less than the period");
+        &self.octets()[begin..begin + length]
+    }
+}
+
+/// The most that [`Stream::chunk`] gives.
 pub(crate) const MOST: usize = 256 * 1024;
-
-/// So many octets of the endless stream, from this place.
-pub(crate) fn chunk(at: u64, length: usize) -> &'static [u8] {
-    let begin = usize::try_from(at % PERIOD as u64).expect("less than the period");
-    &octets()[begin..begin + length]
-}
 
 /// Checks what arrives against the stream.
 #[derive(Default)]
 pub(crate) struct Check {
+    pub(crate) stream: Stream,
     /// How many octets have come.
     pub(crate) seen: u64,
 }
@@ -46,11 +63,10 @@ pub(crate) struct Check {
 impl Check {
     pub(crate) fn take(&mut self, octets: &[u8]) -> Result<(), String> {
         for part in octets.chunks(MOST) {
-            if part != chunk(self.seen, part.len()) {
-                let wrong = part
-                    .iter()
-                    .zip(chunk(self.seen, part.len()))
-                    .take_while(|(is, should)| is == should);
+            let sent = self.stream.chunk(self.seen, part.len());
+            if part != sent {
+                let wrong = part.iter().zip(sent);
+                let wrong = wrong.take_while(|(is, should)| is == should);
                 return Err(format!(
                     "byte {} is not what was sent",
                     self.seen + wrong.count() as u64
@@ -94,13 +110,32 @@ impl Client {
     /// Connects, and waits until an octet gets through to the modem and back. Whatever came before that
     /// one is not the modem's.
     pub(crate) fn through(to: &str, telnet: bool, modem: &Modem) -> Result<Client, String> {
+        let client = Client::connect(to, telnet).map_err(|error| error.to_string())?;
+        client.gets_through(modem)
+    }
+
+    /// Connects to a port with a guard, and makes the call that it allows.
+    pub(crate) fn in_call(to: &str, modem: &Modem) -> Result<Client, String> {
+        const CONNECT: &str = "\r\nCONNECT 115200\r\n";
         let text = |error: io::Error| error.to_string();
-        let mut client = Client::connect(to, telnet).map_err(text)?;
+        let mut client = Client::connect(to, false).map_err(text)?;
+        write!(client.socket, "ATD{NUMBER}\r").map_err(text)?;
+        modem.obey_until_dialled(CONNECT).map_err(text)?;
+        let (mut told, mut octet) = (Vec::new(), [0]);
+        while !told.ends_with(CONNECT.as_bytes()) {
+            told.extend(client.read(&mut octet).map_err(text)?);
+        }
+        client.gets_through(modem)
+    }
+
+    fn gets_through(mut self, modem: &Modem) -> Result<Client, String> {
+        let text = |error: io::Error| error.to_string();
+        let client = &mut self;
         client.socket.write_all(b"?").map_err(text)?;
         modem.read(&mut [0]).map_err(text)?;
         modem.write_all(b"!").map_err(text)?;
         client.until(b'!').map_err(text)?;
-        Ok(client)
+        Ok(self)
     }
 
     /// Reads until this octet comes, as the last one.

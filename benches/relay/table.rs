@@ -182,6 +182,10 @@ impl Table {
     fn ratios(&self, kind: Kind) -> impl Iterator<Item = Vec<String>> {
         let to_minimal = |name: &str, _| self.value(Kind::Minimal, name);
         let to_peer = |name: &str, better| self.best_peer(kind, name, better);
+        let to_unguarded = |name: &str, _| {
+            let is_guarded = kind == Kind::ModemdGuarded;
+            self.value(Kind::Modemd, name).filter(|_| is_guarded)
+        };
         let row = |title: &str, to: &dyn Fn(&str, Better) -> Option<f64>| {
             let ratio = |(name, _, better): &(String, _, Option<Better>)| {
                 let to = to(name, (*better)?).filter(|to| *to > 0.0)?;
@@ -195,6 +199,7 @@ impl Table {
         let rows = [
             row("– ÷ minimal", &to_minimal),
             row("– ÷ best peer", &to_peer),
+            row("– ÷ without a guard", &to_unguarded),
         ];
         rows.into_iter().flatten()
     }

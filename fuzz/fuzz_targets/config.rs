@@ -21,5 +21,14 @@ fuzz_target!(|data: &[u8]| {
     for port in &config.ports {
         assert!(!port.devices.is_empty());
         assert!(config.port(&port.name).is_ok());
+        // Who may dial what: nothing is allowed by a pattern that would not deny it.
+        let dial = port.dial.iter();
+        let rules =
+            dial.flat_map(|dial| dial.clients.iter().map(|of| &of.rules).chain([&dial.rules]));
+        for pattern in rules.flat_map(|rules| &rules.allow) {
+            let number = String::from_utf8_lossy(&data[..data.len().min(64)]);
+            assert!(!pattern.allows(&number) || pattern.denies(&number));
+            assert_eq!(pattern.to_string().parse().as_ref(), Ok(pattern));
+        }
     }
 });

@@ -26,5 +26,7 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => Response::from(refusal),
     };
     let (head, whole) = (response.octets(true), response.octets(false));
-    assert!(whole.starts_with(&head) && head.starts_with(b"HTTP/1.1 ") && head.ends_with(b"\r\n\r\n"));
+    assert!(
+        whole.starts_with(&head) && head.starts_with(b"HTTP/1.1 ") && head.ends_with(b"\r\n\r\n")
+    );
 });

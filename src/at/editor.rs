@@ -1,5 +1,7 @@
 //! Finds and edits command lines in what a terminal types (V.250 5.2).
 
+use serde::{Deserialize, Serialize};
+
 /// Characters a command line's body may have.
 ///
 /// V.250 5.2.2 asks for at least 40; real modems take between 40 and 255.
@@ -9,14 +11,14 @@ pub const LONGEST_BODY: usize = 255;
 ///
 /// The body stays in place after the line is complete, until the next `AT`: that is what `A/`
 /// repeats (V.250 5.2.4).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandLineEditor {
     body: Vec<u8>,
     too_long: bool,
     place: Place,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 enum Place {
     #[default]
     BeforePrefix,
@@ -45,8 +47,10 @@ pub enum Entered<'a> {
 impl CommandLineEditor {
     /// Takes one character, of which only the lower seven bits count (V.250 5.1).
     ///
-    /// A prefix is `AT` or `at`, not `At` (V.250 5.2.1). Control characters other than the two
-    /// `keys` are dropped (5.2.2), and so is all that is no command line.
+    /// A prefix is `AT` or `at`, not `At` (V.250 5.2.1), as with Hayes' modems; those that take `At`
+    /// as well are no help to a program that wants to work with all. Control characters other than
+    /// the two `keys` are dropped (5.2.2), and so is all that is no command line. Where DEL is not the
+    /// backspace it stays in the line, in which it is a mistake.
     pub fn push(&mut self, byte: u8, keys: EditKeys) -> Option<Entered<'_>> {
         let byte = byte & 0x7f;
         match self.place {
@@ -80,6 +84,12 @@ impl CommandLineEditor {
             Place::InBody => self.body.push(byte),
         }
         None
+    }
+
+    /// Whether a prefix has begun a line that is not complete.
+    #[must_use]
+    pub fn is_in_line(&self) -> bool {
+        matches!(self.place, Place::InBody)
     }
 
     /// Forgets the line being typed and the one before.
@@ -170,6 +180,37 @@ mod tests {
             })
             .collect();
         assert_eq!(lines, [b"E1".to_vec()]);
+    }
+
+    #[test]
+    fn a_line_lasts_from_its_prefix_to_its_terminator() {
+        let mut editor = CommandLineEditor::default();
+        let states: Vec<_> = b"xA/ATE\x08\x08\ra/AT"
+            .iter()
+            .map(|&byte| {
+                editor.push(byte, KEYS);
+                editor.is_in_line()
+            })
+            .collect();
+        assert_eq!(
+            states,
+            [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1].map(|on| on == 1)
+        );
+        editor.clear();
+        assert!(!editor.is_in_line());
+    }
+
+    #[test]
+    fn a_terminator_that_is_the_backspace_too_terminates() {
+        let keys = EditKeys {
+            terminator: 8,
+            backspace: 8,
+        };
+        let mut editor = CommandLineEditor::default();
+        for &byte in b"ATE1" {
+            assert_eq!(editor.push(byte, keys), None);
+        }
+        assert_eq!(editor.push(8, keys), Some(Entered::Line(b"E1")));
     }
 
     proptest! {

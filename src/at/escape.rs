@@ -13,6 +13,8 @@ const LENGTH: usize = 3;
 pub struct EscapeWatch {
     last_byte: Instant,
     seen: usize,
+    /// Escape characters at the end of the data so far.
+    in_a_row: usize,
 }
 
 impl EscapeWatch {
@@ -22,6 +24,7 @@ impl EscapeWatch {
         Self {
             last_byte: now,
             seen: 0,
+            in_a_row: 0,
         }
     }
 
@@ -47,6 +50,33 @@ impl EscapeWatch {
             0
         };
         self.last_byte = now;
+        // Only those at the end count: every octet of a call comes by here.
+        let at_end = data.iter().rev().take_while(|byte| Some(**byte) == escape);
+        let row = at_end.count();
+        self.in_a_row = if row == data.len() {
+            self.in_a_row + row
+        } else {
+            row
+        };
+    }
+
+    /// Where in this data, which comes next, the third of three escape characters is, whatever the
+    /// time between them.
+    #[must_use]
+    pub fn third(&self, data: &[u8], escape: Option<u8>) -> Option<usize> {
+        let mut ahead = *self;
+        data.iter().position(|&byte| {
+            ahead.in_a_row = ahead.row_with(byte, escape);
+            ahead.in_a_row == LENGTH
+        })
+    }
+
+    fn row_with(&self, byte: u8, escape: Option<u8>) -> usize {
+        if Some(byte) == escape {
+            self.in_a_row + 1
+        } else {
+            0
+        }
     }
 
     /// When the modem is to fall into command state, should nothing more come; `None` if no
@@ -105,7 +135,26 @@ mod tests {
     fn with_no_escape_character_there_is_no_escape() {
         let now = Instant::now();
         let mut watch = EscapeWatch::new(now);
+        assert_eq!(watch.third(b"+++", None), None);
         watch.data(b"+++", None, GUARD, now + GUARD);
         assert_eq!(watch.due(GUARD), None);
+    }
+
+    #[test]
+    fn the_third_in_a_row_is_found_wherever_it_comes() {
+        let now = Instant::now();
+        let mut watch = EscapeWatch::new(now);
+        assert_eq!(watch.third(b"+++", Some(b'+')), Some(2));
+        for (data, found) in [
+            (&b"a++b+"[..], None),
+            (b"+", None),
+            (b"x+", None),
+            (b"+", None),
+            (b"+ATH", Some(0)),
+            (b"x+++++", Some(3)),
+        ] {
+            assert_eq!(watch.third(data, Some(b'+')), found, "{data:?}");
+            watch.data(data, Some(b'+'), GUARD, now);
+        }
     }
 }

@@ -10,9 +10,10 @@ mod call;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::call::{Call, Party, Phase};
-use super::modem::{Modem, Request};
+use super::modem::{Caller, Modem, Request};
 use super::plan::{self, Destination};
 use super::service::Service;
+use super::temperament::Temperament;
 
 /// From one ring to the next: 2 s of bell and 4 s of silence, as in North America.
 const RING_CYCLE: Duration = Duration::from_secs(6);
@@ -33,6 +34,8 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Line {
     modem: Modem,
+    /// DTR is off, though there may be a terminal.
+    hung_up: bool,
     /// Index of its call in `calls`, also while it is only ringing.
     call: Option<usize>,
 }
@@ -42,12 +45,24 @@ impl Exchange {
     /// number is [`plan::number`]. `now` and `time` are the same moment.
     #[must_use]
     pub fn new(lines: usize, now: Instant, time: SystemTime) -> Self {
-        let line = |line| Line {
-            modem: Modem::new(plan::number(line)),
+        Self::with(&vec![Temperament::default(); lines], now, time)
+    }
+
+    /// An exchange with a line for each of these modems.
+    #[must_use]
+    pub fn with(temperaments: &[Temperament], now: Instant, time: SystemTime) -> Self {
+        let line = |(line, temperament): (usize, &Temperament)| Line {
+            modem: Modem::with_temperament(plan::number(line), temperament.clone()),
+            hung_up: false,
             call: None,
         };
         Self {
-            lines: (0..lines.min(plan::MOST_LINES)).map(line).collect(),
+            lines: temperaments
+                .iter()
+                .take(plan::MOST_LINES)
+                .enumerate()
+                .map(line)
+                .collect(),
             calls: Vec::new(),
             started: (now, time),
         }
@@ -57,7 +72,9 @@ impl Exchange {
     /// in again after some [`Self::output`] was taken or the time moved on.
     pub fn receive(&mut self, line: usize, data: &[u8], now: Instant) -> usize {
         self.advance(now);
-        self.lines[line].modem.set_terminal_ready(true);
+        if !self.lines[line].hung_up {
+            self.lines[line].modem.set_terminal_ready(true);
+        }
         let mut taken = 0;
         loop {
             let count = self.lines[line].modem.receive(&data[taken..], now);
@@ -87,23 +104,50 @@ impl Exchange {
 
     /// There is a terminal on this line, though it has not sent anything yet (DTR on).
     pub fn terminal_came(&mut self, line: usize) {
+        self.lines[line].hung_up = false;
         self.lines[line].modem.set_terminal_ready(true);
     }
 
-    /// The terminal is gone (DTR off).
+    /// The terminal is gone (DTR off). Bytes are a sign of the next one.
     pub fn terminal_gone(&mut self, line: usize, now: Instant) {
+        self.set_terminal_ready(line, false, now);
+        self.lines[line].hung_up = false;
+    }
+
+    /// DTR itself: while it is off bytes are carried and commands heard, but they do not count as
+    /// a sign of a terminal.
+    pub fn set_terminal_ready(&mut self, line: usize, ready: bool, now: Instant) {
         self.advance(now);
-        self.lines[line].modem.set_terminal_ready(false);
+        self.lines[line].hung_up = !ready;
+        self.lines[line].modem.set_terminal_ready(ready);
         self.settle(line, now);
     }
 
     /// Throws away what the modem has to say at this moment: nobody is there to read it.
     pub fn discard_output(&mut self, line: usize, now: Instant) {
-        let modem = &mut self.lines[line].modem;
-        while !modem.output().is_empty() {
-            modem.sent(modem.output().len());
-        }
+        self.lines[line].modem.discard_output();
         self.settle(line, now);
+    }
+
+    /// Every number that this line's modem has really dialled; see [`Modem::dialled`].
+    #[must_use]
+    pub fn dialled(&self, line: usize) -> &[String] {
+        self.lines[line].modem.dialled()
+    }
+
+    /// DCD of this line's modem.
+    #[must_use]
+    pub fn carrier(&self, line: usize) -> bool {
+        self.lines[line].modem.carrier()
+    }
+
+    /// Ends the call of this line, if it is in one, from the other side and at once: what is on
+    /// its way is lost.
+    pub fn hang_up_far(&mut self, line: usize, now: Instant) {
+        self.advance(now);
+        if let Some(call) = self.lines[line].call {
+            self.end_call(call, now);
+        }
     }
 
     /// When [`Self::advance`] is to be called at the latest; `None` if time changes nothing.
@@ -136,11 +180,11 @@ impl Exchange {
             match request {
                 Request::Call(number) => self.place_call(line, &number, now),
                 Request::Answer => self.answer(line, now),
-                Request::HangUp => self.hang_up(line),
+                Request::HangUp => self.hang_up(line, now),
             }
         }
         if let Some(call) = self.lines[line].call {
-            self.carry(call);
+            self.carry(call, now);
         }
     }
 
@@ -199,7 +243,7 @@ impl Exchange {
 
     /// Takes the line out of its call. What its modem had taken from the terminal is still
     /// carried over.
-    fn hang_up(&mut self, line: usize) {
+    fn hang_up(&mut self, line: usize, now: Instant) {
         let unsaid = self.lines[line].modem.take_unsaid();
         let Some(index) = self.lines[line].call.take() else {
             return;
@@ -211,9 +255,9 @@ impl Exchange {
             *party = Party::Gone(unsaid);
         }
         if call.phase == Phase::Connected && call.lines().next().is_some() {
-            self.carry(index);
+            self.carry(index, now);
         } else {
-            self.end_call(index);
+            self.end_call(index, now);
         }
     }
 
@@ -228,13 +272,20 @@ impl Exchange {
             Phase::Ringing(_) => {
                 call.phase = Phase::Ringing(now + RING_CYCLE);
                 if let Party::Line(line) = call.parties[1] {
-                    self.lines[line].modem.ring(now);
+                    let caller = Caller {
+                        number: match call.parties[0] {
+                            Party::Line(from) => plan::number(from),
+                            _ => String::new(),
+                        },
+                        time: self.started.1 + now.saturating_duration_since(self.started.0),
+                    };
+                    self.lines[line].modem.ring(&caller, now);
                 }
             }
             Phase::Busy(_) => {
                 call.phase = Phase::Idle;
                 if let Party::Line(line) = call.parties[0] {
-                    self.lines[line].modem.busy_tone();
+                    self.lines[line].modem.busy_tone(now);
                     self.settle(line, now);
                 }
             }
@@ -244,7 +295,7 @@ impl Exchange {
                 for line in lines {
                     self.lines[line].modem.connected(now);
                 }
-                self.carry(index);
+                self.carry(index, now);
             }
             Phase::Idle | Phase::Connected => {}
         }
@@ -252,7 +303,7 @@ impl Exchange {
 
     /// Moves bytes both ways as far as they go, and ends the call when one side is gone and all
     /// it said is heard.
-    fn carry(&mut self, index: usize) {
+    fn carry(&mut self, index: usize, now: Instant) {
         let Some(call) = self.calls[index]
             .as_mut()
             .filter(|call| call.phase == Phase::Connected)
@@ -273,11 +324,11 @@ impl Exchange {
                 !self.lines[line].modem.is_online() && call.parties.iter().any(Party::has_left)
             });
         if over {
-            self.end_call(index);
+            self.end_call(index, now);
         }
     }
 
-    fn end_call(&mut self, index: usize) {
+    fn end_call(&mut self, index: usize, now: Instant) {
         let Some(call) = self.calls[index].take() else {
             return;
         };
@@ -285,7 +336,7 @@ impl Exchange {
             let line = &mut self.lines[line];
             line.call = None;
             line.modem.ringing_stopped();
-            line.modem.carrier_lost();
+            line.modem.carrier_lost(now);
             line.modem.take_unsaid();
             // The hanging up that carrier_lost asks for has just been done.
             while line.modem.take_request().is_some() {}

@@ -3,8 +3,9 @@
 //! Nothing here has a descriptor, a clock or a task: bytes and the time go in, bytes and the time
 //! of the next event come out. [`editor`] finds command lines in what a terminal sends,
 //! [`command`] turns a line into typed commands, [`result`] words the answers. [`modem`] is one
-//! emulated modem and [`exchange`] the telephone network between several of them.
+//! emulated modem, of the kind that its [`temperament`] says, and [`exchange`] the telephone network between several of them.
 pub mod command;
+pub mod dialogue;
 pub mod editor;
 pub mod escape;
 pub mod exchange;
@@ -12,8 +13,10 @@ pub mod modem;
 pub mod plan;
 pub mod profile;
 pub mod registers;
+pub mod response;
 pub mod result;
 pub mod service;
+pub mod temperament;
 
 #[cfg(test)]
 mod tests;

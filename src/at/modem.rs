@@ -5,14 +5,25 @@
 //! what happens on the line.
 
 mod command_state;
+mod dialling;
+mod extended;
+mod mobile;
+mod mouth;
+mod speech;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::editor::{CommandLineEditor, EditKeys, Entered};
+use self::dialling::Attempt;
+pub use self::extended::Caller;
+use self::mobile::Mobile;
+use self::mouth::Mouth;
+use super::command::Dial;
+use super::editor::CommandLineEditor;
 use super::escape::EscapeWatch;
 use super::profile::{Profile, TerminalGone};
 use super::result::ResultCode;
+use super::temperament::{Escape, Temperament};
 
 /// Bytes that may wait for the terminal, and as many for the line, before the modem takes no
 /// more. One answer to one command line may go beyond it.
@@ -45,6 +56,7 @@ pub enum Request {
 #[derive(Debug)]
 pub struct Modem {
     number: String,
+    temperament: Temperament,
     profile: Profile,
     stored: Profile,
     editor: CommandLineEditor,
@@ -52,11 +64,17 @@ pub struct Modem {
     state: State,
     terminal_ready: bool,
     auto_answer: Option<Instant>,
+    /// Who is calling, and when that is told.
+    caller: Option<(Instant, Caller)>,
     /// Digits that `D…;` has already dialled, for a next `D` to go on from.
-    dialled: String,
+    begun: String,
     last_number: String,
+    /// What `&Z` has stored.
+    stored_numbers: [Dial; 4],
+    dialled: Vec<String>,
+    mobile: Mobile,
     requests: VecDeque<Request>,
-    to_terminal: VecDeque<u8>,
+    mouth: Mouth,
     to_line: VecDeque<u8>,
 }
 
@@ -71,38 +89,34 @@ enum State {
     OnlineCommand,
 }
 
-/// A call being made or answered.
-#[derive(Debug)]
-struct Attempt {
-    began: Instant,
-    /// The number still to be dialled, and when all of its pauses are over.
-    dial: Option<(Instant, String)>,
-    /// When S7 runs out.
-    gives_up: Instant,
-    /// What to tell then.
-    failure: ResultCode,
-    /// `@` was in the number: silence after ringing is told whatever `X` says.
-    waits_for_answer: bool,
-}
-
 impl Modem {
     /// A modem fresh from the factory, on the line with this number, with no terminal yet.
     #[must_use]
     pub fn new(number: String) -> Self {
-        let profile = Profile::default();
+        Self::with_temperament(number, Temperament::default())
+    }
+
+    /// A modem like this, just switched on.
+    #[must_use]
+    pub fn with_temperament(number: String, temperament: Temperament) -> Self {
         Self {
             number,
-            profile,
-            stored: profile,
+            profile: temperament.stored,
+            stored: temperament.stored,
+            temperament,
             editor: CommandLineEditor::default(),
             selected_register: 0,
             state: State::Command { off_hook: false },
             terminal_ready: false,
             auto_answer: None,
-            dialled: String::new(),
+            caller: None,
+            begun: String::new(),
             last_number: String::new(),
+            stored_numbers: Default::default(),
+            dialled: Vec::new(),
+            mobile: Mobile::default(),
             requests: VecDeque::new(),
-            to_terminal: VecDeque::new(),
+            mouth: Mouth::default(),
             to_line: VecDeque::new(),
         }
     }
@@ -119,26 +133,36 @@ impl Modem {
             let rest = &data[taken..];
             match &mut self.state {
                 State::Online(watch) => {
-                    let count = rest.len().min(CAPACITY.saturating_sub(self.to_line.len()));
                     let registers = &self.profile.registers;
-                    watch.data(
-                        &rest[..count],
-                        registers.escape(),
-                        registers.guard_time(),
-                        now,
-                    );
-                    self.to_line.extend(&rest[..count]);
-                    return taken + count;
+                    let escape = registers.escape();
+                    let room = CAPACITY.saturating_sub(self.to_line.len());
+                    let mut data = &rest[..rest.len().min(room)];
+                    let escapes_at = match self.temperament.escape {
+                        Escape::GuardTime => None,
+                        Escape::AtOnce => watch.third(data, escape),
+                    };
+                    if let Some(at) = escapes_at {
+                        // What stands before it is carried, and perhaps answered, first.
+                        data = &data[..at.max(1)];
+                    }
+                    watch.data(data, escape, registers.guard_time(), now);
+                    self.to_line.extend(data);
+                    if escapes_at != Some(0) {
+                        return taken + data.len();
+                    }
+                    taken += 1;
+                    self.state = State::OnlineCommand;
+                    self.tell(ResultCode::Ok, now);
                 }
                 State::Connecting(attempt) => {
                     if now >= attempt.began + ABORT_GRACE {
                         self.go_on_hook();
-                        self.tell(ResultCode::NoCarrier);
+                        self.tell(ResultCode::NoCarrier, now);
                     }
                     taken += 1;
                 }
                 State::Command { .. } | State::OnlineCommand => {
-                    if self.to_terminal.len() >= CAPACITY {
+                    if self.mouth.is_full() {
                         break;
                     }
                     self.type_character(rest[0], now);
@@ -152,12 +176,17 @@ impl Modem {
     /// What the terminal is to get next; empty for nothing.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        self.to_terminal.as_slices().0
+        self.mouth.output()
     }
 
     /// The terminal has got the first `count` bytes of [`Self::output`].
     pub fn sent(&mut self, count: usize) {
-        self.to_terminal.drain(..count.min(self.to_terminal.len()));
+        self.mouth.sent(count);
+    }
+
+    /// Throws away what the modem has to say: nobody is there to read it.
+    pub fn discard_output(&mut self) {
+        self.mouth.discard();
     }
 
     /// DTR: whether there is a terminal. Its going off does what `&D` says.
@@ -167,6 +196,7 @@ impl Modem {
             return;
         }
         self.editor.clear();
+        self.mobile.forget_message();
         match self.profile.terminal_gone {
             TerminalGone::Ignored => {}
             TerminalGone::CommandState => {
@@ -187,12 +217,17 @@ impl Modem {
     /// When [`Self::advance`] is to be called at the latest; `None` if time changes nothing.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
+        let caller = self.caller.as_ref().map(|(at, _)| *at);
+        [self.state_deadline(), caller, self.mouth.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn state_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Command { .. } => self.auto_answer,
-            State::Connecting(attempt) => match &attempt.dial {
-                Some((at, _)) => Some(attempt.gives_up.min(*at)),
-                None => Some(attempt.gives_up),
-            },
+            State::Connecting(attempt) => Some(attempt.next_deadline()),
             State::Online(watch) => watch.due(self.profile.registers.guard_time()),
             State::OnlineCommand => None,
         }
@@ -200,28 +235,24 @@ impl Modem {
 
     /// Does what is due at `now`.
     pub fn advance(&mut self, now: Instant) {
-        if self.next_deadline().is_none_or(|due| due > now) {
+        self.mouth.advance(now);
+        if let Some((_, caller)) = self.caller.take_if(|(at, _)| *at <= now) {
+            self.tell_caller(&caller, now);
+        }
+        if self.state_deadline().is_none_or(|due| due > now) {
             return;
         }
-        match &mut self.state {
+        match &self.state {
             State::Command { .. } => {
                 self.auto_answer = None;
                 if self.terminal_ready || self.profile.terminal_gone == TerminalGone::Ignored {
                     self.answer(now);
                 }
             }
-            State::Connecting(attempt) => {
-                if let Some((_, number)) = attempt.dial.take_if(|(at, _)| *at <= now) {
-                    self.requests.push_back(Request::Call(number));
-                } else {
-                    let failure = attempt.failure;
-                    self.go_on_hook();
-                    self.tell(failure);
-                }
-            }
+            State::Connecting(_) => self.advance_attempt(now),
             State::Online(_) => {
                 self.state = State::OnlineCommand;
-                self.tell(ResultCode::Ok);
+                self.tell(ResultCode::Ok, now);
             }
             State::OnlineCommand => {}
         }
@@ -240,8 +271,15 @@ impl Modem {
         !matches!(self.state, State::Command { off_hook: false })
     }
 
+    /// DCD, as `&C` says.
+    #[must_use]
+    pub fn carrier(&self) -> bool {
+        self.profile.carrier_detect == 0
+            || matches!(self.state, State::Online(_) | State::OnlineCommand)
+    }
+
     /// The bell rings once.
-    pub fn ring(&mut self, now: Instant) {
+    pub fn ring(&mut self, caller: &Caller, now: Instant) {
         if self.is_off_hook() {
             return;
         }
@@ -253,14 +291,15 @@ impl Modem {
             self.auto_answer = Some(now + ANSWER_PAUSE);
         }
         // A terminal that reads nothing must not be told about ring after ring.
-        if self.to_terminal.len() < CAPACITY {
-            self.tell(ResultCode::Ring);
+        if !self.mouth.is_full() {
+            self.tell_ring(caller, rings, now);
         }
     }
 
     /// The caller gave up.
     pub fn ringing_stopped(&mut self) {
         self.auto_answer = None;
+        self.caller = None;
         self.profile.registers.count_rings(0);
     }
 
@@ -276,26 +315,26 @@ impl Modem {
 
     /// The called side is busy. Under X0 to X2 the modem does not know that tone and waits for
     /// carrier in vain.
-    pub fn busy_tone(&mut self) {
+    pub fn busy_tone(&mut self, now: Instant) {
         if matches!(self.state, State::Connecting(_)) && self.profile.progress.hears_busy() {
             self.go_on_hook();
-            self.tell(ResultCode::Busy);
+            self.tell(ResultCode::Busy, now);
         }
     }
 
     /// Carrier: the call is up.
     pub fn connected(&mut self, now: Instant) {
         if matches!(self.state, State::Connecting(_)) {
-            self.tell(ResultCode::Connect(RATE));
+            self.tell(ResultCode::Connect(RATE), now);
             self.state = State::Online(EscapeWatch::new(now));
         }
     }
 
     /// The far side is gone.
-    pub fn carrier_lost(&mut self) {
+    pub fn carrier_lost(&mut self, now: Instant) {
         if self.is_off_hook() {
             self.go_on_hook();
-            self.tell(ResultCode::NoCarrier);
+            self.tell(ResultCode::NoCarrier, now);
         }
     }
 
@@ -305,11 +344,7 @@ impl Modem {
         if !self.is_online() {
             return 0;
         }
-        let taken = data
-            .len()
-            .min(CAPACITY.saturating_sub(self.to_terminal.len()));
-        self.to_terminal.extend(&data[..taken]);
-        taken
+        self.mouth.pass(data)
     }
 
     /// What goes over the line next; empty for nothing.
@@ -336,64 +371,19 @@ impl Modem {
 
     // What the parts above have in common.
 
-    fn type_character(&mut self, byte: u8, now: Instant) {
-        let registers = &self.profile.registers;
-        let keys = EditKeys {
-            terminator: registers.terminator(),
-            backspace: registers.backspace(),
-        };
-        if self.profile.echo {
-            self.to_terminal.push_back(byte);
-        }
-        match self.editor.push(byte, keys) {
-            Some(Entered::Line(body)) => {
-                let body = body.to_vec();
-                self.carry_out(&body, now);
-            }
-            Some(Entered::TooLong) => self.tell(ResultCode::Error),
-            None => {}
-        }
-    }
-
-    fn tell(&mut self, code: ResultCode) {
-        if self.profile.quiet {
-            return;
-        }
-        let mut text = Vec::new();
-        self.profile.wording().result(code, &mut text);
-        self.to_terminal.extend(text);
-    }
-
     fn go_on_hook(&mut self) {
         if self.is_off_hook() {
             self.requests.push_back(Request::HangUp);
         }
         self.state = State::Command { off_hook: false };
-        self.dialled.clear();
+        self.begun.clear();
         self.ringing_stopped();
     }
 
     fn answer(&mut self, now: Instant) {
         self.ringing_stopped();
-        self.connect(now, now, None, ResultCode::NoCarrier, false);
+        let wait = self.profile.registers.carrier_wait();
+        self.state = State::Connecting(Attempt::answer(now, wait));
         self.requests.push_back(Request::Answer);
-    }
-
-    /// Begins to wait for carrier. S7 counts from `dialled_at`, when the number is out.
-    fn connect(
-        &mut self,
-        now: Instant,
-        dialled_at: Instant,
-        number: Option<String>,
-        failure: ResultCode,
-        waits_for_answer: bool,
-    ) {
-        self.state = State::Connecting(Attempt {
-            began: now,
-            dial: number.map(|number| (dialled_at, number)),
-            gives_up: dialled_at + self.profile.registers.carrier_wait(),
-            failure,
-            waits_for_answer,
-        });
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::registers::Registers;
 use super::result::{CallProgress, Wording};
 
 /// One set of a modem's settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// `E1`: commands are echoed (V.250 6.2.4).
     pub echo: bool,
@@ -26,12 +28,18 @@ pub struct Profile {
     pub terminal_gone: TerminalGone,
     /// `&K`: flow control, for show: a pty always has it.
     pub flow_control: u8,
+    /// `+VCID=1`, `#CID=1`, `+CLIP=1`: who calls is told.
+    pub caller_id: u8,
+    /// `+CRC=1`: `RING` tells what kind of call it is (3GPP TS 27.007, 6.11).
+    pub kind_of_call: u8,
+    /// `+CMEE`: how a mobile phone words its errors (3GPP TS 27.007, 9.1).
+    pub errors: u8,
     /// The S-registers.
     pub registers: Registers,
 }
 
 /// The choices of `&D`, what DTR's going off in a call means (V.250 6.2.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TerminalGone {
     /// `&D0`: nothing.
     Ignored,
@@ -66,6 +74,9 @@ impl Default for Profile {
             carrier_detect: 1,
             terminal_gone: TerminalGone::HangUp,
             flow_control: 3,
+            caller_id: 0,
+            kind_of_call: 0,
+            errors: 0,
             registers: Registers::default(),
         }
     }

@@ -1,11 +1,13 @@
 //! Result codes and how they are worded (V.250 5.7).
 
+use serde::{Deserialize, Serialize};
+
 /// What a modem answers when a command line is done, or tells unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultCode {
     /// The line was carried out.
     Ok,
-    /// A call is up, at this many bits a second.
+    /// A call is up, at this many bits a second; 0 if that is not known.
     Connect(u32),
     /// Somebody calls.
     Ring,
@@ -22,7 +24,7 @@ pub enum ResultCode {
 }
 
 /// The `X` command's choices, which events a modem tells apart (V.250 6.2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallProgress(u8);
 
 impl CallProgress {
@@ -86,7 +88,7 @@ impl Wording {
             ResultCode::Ok => out.extend(b"OK"),
             ResultCode::Connect(rate) => {
                 out.extend(b"CONNECT");
-                if self.progress.tells_rate() {
+                if rate > 0 && self.progress.tells_rate() {
                     out.extend(format!(" {rate}").bytes());
                 }
             }
@@ -124,7 +126,7 @@ impl Wording {
     fn number(self, code: ResultCode) -> u8 {
         match code {
             ResultCode::Ok => 0,
-            ResultCode::Connect(rate) if self.progress.tells_rate() => match rate {
+            ResultCode::Connect(rate) if self.progress.tells_rate() && rate > 0 => match rate {
                 1200 => 5,
                 2400 => 10,
                 4800 => 11,
@@ -179,8 +181,14 @@ mod tests {
         let connect = ResultCode::Connect(115_200);
         assert_eq!(text(wording(true, 0), connect), "\r\nCONNECT\r\n");
         assert_eq!(text(wording(true, 1), connect), "\r\nCONNECT 115200\r\n");
+        let back = ResultCode::Connect(0);
+        assert_eq!(text(wording(true, 4), back), "\r\nCONNECT\r\n");
+        assert_eq!(text(wording(false, 4), back), "1\r");
         assert_eq!(text(wording(false, 0), connect), "1\r");
         assert_eq!(text(wording(false, 4), connect), "19\r");
+        let again = ResultCode::Connect(0);
+        assert_eq!(text(wording(true, 4), again), "\r\nCONNECT\r\n");
+        assert_eq!(text(wording(false, 4), again), "1\r");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Service {
 }
 
 /// The time as `2026-11-20 13:56:43 UTC`.
-fn utc(time: SystemTime) -> String {
+pub(super) fn utc(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

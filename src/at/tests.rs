@@ -2,11 +2,15 @@
 
 mod calls;
 mod commands;
+mod dialled;
+mod mobile;
 mod properties;
+mod temperaments;
 
 use std::time::{Duration, Instant, SystemTime};
 
 use super::exchange::Exchange;
+use super::temperament::Temperament;
 
 /// A table with several terminals and modems, and a clock moved by hand.
 struct Desk {
@@ -20,11 +24,37 @@ const C: usize = 2;
 
 impl Desk {
     fn new() -> Self {
+        Self::of(Temperament::hayes())
+    }
+
+    /// Modem A is one like this; the others are as ever.
+    fn of(temperament: Temperament) -> Self {
         let now = Instant::now();
+        let modems = [temperament, Temperament::hayes(), Temperament::hayes()];
         Self {
-            exchange: Exchange::new(3, now, SystemTime::UNIX_EPOCH),
+            exchange: Exchange::with(&modems, now, SystemTime::UNIX_EPOCH),
             now,
         }
+    }
+
+    /// Modem A is one like this, told to speak in words, and in a call with B.
+    fn in_a_call(temperament: Temperament) -> Self {
+        let mut desk = Self::of(temperament);
+        desk.send(A, "ATE0Q0V1\r");
+        desk.wait(5000);
+        desk.send(A, "ATDT5551002\r");
+        desk.wait(5000);
+        desk.send(B, "ATE0A\r");
+        desk.wait(5000);
+        for line in [A, B] {
+            let told = desk.read(line);
+            assert!(
+                told.ends_with(b"\r\nCONNECT 115200\r\n"),
+                "{}",
+                told.escape_ascii()
+            );
+        }
+        desk
     }
 
     /// Modems A and B in a call with each other; what was said to get there is read.

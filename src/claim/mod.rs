@@ -12,12 +12,14 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::libc;
 use nix::sys::stat::major;
 use nix::unistd::{Gid, Uid};
 use tracing::warn;
 
+use crate::config::display_duration;
 pub use holder::Holder;
 pub(crate) use holder::flock_owner;
 pub use lock_file::pid_in;
@@ -39,6 +41,16 @@ pub enum Unavailable {
     Drained {
         /// The line asked for, as configured.
         device: PathBuf,
+    },
+    /// Its modem did not do what it was told when it was last tried.
+    #[error("{device}: {why}; it is tried again in {left}", device = device.display(), left = soon(*left))]
+    Aside {
+        /// The line asked for, as configured.
+        device: PathBuf,
+        /// What the modem did, or did not do.
+        why: String,
+        /// How long it will not be tried.
+        left: Duration,
     },
     /// It is missing, is no serial line, or does not do what its settings say.
     #[error("{device}: {why}", device = device.display())]
@@ -64,6 +76,16 @@ impl Unavailable {
             holder,
         }
     }
+}
+
+/// A time that nobody wants to know to the second, if it is more than a minute.
+fn soon(time: Duration) -> String {
+    let seconds = time.as_secs() + 1;
+    let whole = match seconds {
+        ..=60 => seconds,
+        more => more.div_ceil(60) * 60,
+    };
+    display_duration(Duration::from_secs(whole))
 }
 
 /// The directory of the UUCP lock files, `/run/lock` on most machines.

@@ -11,8 +11,9 @@ use super::duration::{DAY, MILLISECOND, SECOND, parse_within};
 use super::endpoint::absolute_path;
 use super::name::check_letters;
 use super::problem::{Mistake, quoted};
+use super::read::hint;
 use super::section::{Entry, Key, Section, repeats, set};
-use super::{AllowList, ClientSettings, Endpoint, LineSettings, MAX_BAUD, Services};
+use super::{AllowList, ClientSettings, Dial, Endpoint, LineSettings, MAX_BAUD, Modem, Services};
 
 pub(super) const KEYS: &[Key] = &[
     ("listen", r#"listen = ["2006"]"#),
@@ -29,6 +30,8 @@ pub(super) const KEYS: &[Key] = &[
     ("linger", r#"linger = "10s""#),
     ("keepalive", r#"keepalive = "60s""#),
     ("max_unsent", "max_unsent = 16384"),
+    ("modem", "[ports.NAME.modem]"),
+    ("dial", "[ports.NAME.dial]"),
 ];
 
 /// How long `busy = "wait"` waits unless `wait` says otherwise.
@@ -85,6 +88,11 @@ pub struct Port {
     pub keepalive: Duration,
     /// How many octets of the modem's may wait here for a client that does not read: 8 KiB to 1 MiB.
     pub max_unsent: u32,
+    /// `[ports.NAME.modem]`: that there are modems on the lines, and what is done with them; with
+    /// `dial` always.
+    pub modem: Option<Modem>,
+    /// `[ports.NAME.dial]`: which numbers may be dialled; none: no guard.
+    pub dial: Option<Dial>,
 }
 
 impl Port {
@@ -93,6 +101,12 @@ impl Port {
     pub fn is_local(&self) -> bool {
         let is_path = |at: &Endpoint| matches!(at, Endpoint::Path(_));
         !self.listen.is_empty() && self.listen.iter().all(is_path)
+    }
+
+    /// Every list of hosts: who may connect, and who may dial by other rules.
+    pub fn hosts(&self) -> impl Iterator<Item = &AllowList> {
+        let clients = self.dial.iter().flat_map(|dial| &dial.clients);
+        std::iter::once(&self.allow).chain(clients.map(|clients| &clients.hosts))
     }
 
     /// A port of this name with every other setting at its default: no devices, nobody allowed.
@@ -114,6 +128,8 @@ impl Port {
             keepalive: Duration::from_secs(60),
             // Keeps a fast transfer going, and is less than two seconds at 115,200 baud.
             max_unsent: 16 * 1024,
+            modem: None,
+            dial: None,
         }
     }
 }
@@ -213,6 +229,7 @@ impl Port {
         let mut endpoints = Vec::new();
         let mut wait = DEFAULT_WAIT;
         let mut pool = false;
+        let guarded = entries.iter().any(|(key, _)| key.get_ref() == "dial");
         // None: nobody can say what is meant.
         let (mut line, mut protocol) = (Some(port.line), Some(port.protocol));
         for &(key, value) in &entries {
@@ -275,8 +292,10 @@ impl Port {
                     &mut port.max_unsent,
                     section.number(name, value, "a number of bytes", UNSENT),
                 ),
+                "modem" => port.modem = Some(Modem::read(section, value, guarded)),
+                "dial" => port.dial = Some(Dial::read(section, key.span(), value)),
                 // That is not missing which is only misspelt.
-                _ => match section.unknown(key, None) {
+                _ => match section.unknown(key, hint(name, value.get_ref())) {
                     Some("devices") => pool = true,
                     Some("line") => line = None,
                     Some("protocol") => protocol = None,
@@ -289,6 +308,9 @@ impl Port {
         }
         if let Busy::Wait(time) = &mut port.busy {
             *time = wait;
+        }
+        if guarded {
+            port.modem.get_or_insert_default();
         }
         set(&mut port.line, line);
         set(&mut port.protocol, protocol);

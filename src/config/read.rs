@@ -10,7 +10,7 @@ use super::clashes::clashes;
 use super::problem::quoted;
 use super::section::{Key, Section, in_order};
 use super::source::Source;
-use super::{Config, Place, Port, Problem, Server, Services, port, server};
+use super::{Config, Place, Port, Problem, Server, Services, dial, modem, port, server};
 
 const KEYS: &[Key] = &[("server", "[server]"), ("ports", "[ports.modem]")];
 
@@ -111,7 +111,7 @@ impl Reading {
         let header = name.span();
         let key = name;
         let name = name.get_ref().as_ref();
-        if !value.get_ref().is_table() && is_port_key(name) {
+        if !value.get_ref().is_table() && table_of(name).is_some() {
             let mut ports = Section::new(source, "ports", None, &[]);
             ports.unknown(key, hint(name, value.get_ref()));
             self.problems.append(&mut ports.problems);
@@ -193,15 +193,29 @@ impl Reading {
     }
 }
 
-fn is_port_key(name: &str) -> bool {
-    port::KEYS.iter().any(|(key, _)| *key == name)
+/// Where a key belongs that somebody wrote elsewhere.
+pub(super) fn hint(name: &str, value: &DeValue<'_>) -> Option<String> {
+    if let Some(table) = table_of(name) {
+        return Some(format!("write `{name}` below a `{table}`"));
+    }
+    if !value.is_table() || port::check_name(name).is_err() {
+        return None;
+    }
+    Some(match name {
+        "dial" => "did you mean `[ports.NAME.dial]`?".to_owned(),
+        name => format!("did you mean `[ports.{name}]`?"),
+    })
 }
 
-/// Where a key belongs that somebody wrote too far up.
-fn hint(name: &str, value: &DeValue<'_>) -> Option<String> {
-    if is_port_key(name) {
-        return Some(format!("write `{name}` below a `[ports.NAME]`"));
-    }
-    let port = value.is_table() && port::check_name(name).is_ok();
-    port.then(|| format!("did you mean `[ports.{name}]`?"))
+/// The table of a port that has this key, if that is no table itself.
+fn table_of(name: &str) -> Option<&'static str> {
+    let tables = [
+        (port::KEYS, "[ports.NAME]"),
+        (modem::KEYS, "[ports.NAME.modem]"),
+        (dial::KEYS, "[ports.NAME.dial]"),
+        (dial::KEYS_OF_CLIENTS, "[[ports.NAME.dial.clients]]"),
+    ];
+    let is_it = |(key, example): &Key| *key == name && !example.starts_with('[');
+    let mut found = tables.iter().filter(|(keys, _)| keys.iter().any(is_it));
+    found.next().map(|(_, table)| *table)
 }

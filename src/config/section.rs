@@ -40,6 +40,12 @@ impl<'f> Section<'f> {
         }
     }
 
+    /// The table `key` of this one. Its problems are not yet among those of this one.
+    pub(super) fn inner(&self, key: &str, known: &'static [Key]) -> Self {
+        let name = format!("{}.{key}", self.name);
+        Self::new(self.source, name, self.port.as_deref(), known)
+    }
+
     /// Notes a mistake in the value of `key`, or in the table itself if that is empty.
     pub(super) fn report(&mut self, key: &str, span: Range<usize>, mistake: Mistake) {
         let names = [self.name.as_str(), key];
@@ -166,6 +172,23 @@ impl<'f> Section<'f> {
         Some(items.iter().filter_map(item).collect())
     }
 
+    /// The items of a [`list`](Self::list) of at least one; `remedy` is for none.
+    pub(super) fn some_list<T>(
+        &mut self,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&str) -> Result<T, Mistake>,
+        remedy: &str,
+    ) -> Vec<T> {
+        let list = self.list(key, value, parse).unwrap_or_default();
+        if let DeValue::Array(items) = value.get_ref()
+            && items.is_empty()
+        {
+            self.report(key, value.span(), Mistake::new("the list is empty", remedy));
+        }
+        list.into_iter().map(|(item, _)| item).collect()
+    }
+
     /// A [`list`](Self::list) of at least one, no two of which may clash, for which `remedy` is if
     /// they are written differently; apart, the items and their places.
     ///
@@ -216,6 +239,21 @@ impl<'f> Section<'f> {
         let mistake = self.wrong_type(key, "a table", value.get_ref());
         self.report(key, value.span(), mistake);
         None
+    }
+
+    /// Each table of a list of tables: where it is, and its keys and values.
+    pub(super) fn tables<'v, 't>(
+        &mut self,
+        key: &str,
+        value: &'v Spanned<DeValue<'t>>,
+    ) -> Vec<(Range<usize>, Vec<Entry<'v, 't>>)> {
+        let DeValue::Array(items) = value.get_ref() else {
+            let mistake = self.wrong_type(key, "a list of tables", value.get_ref());
+            self.report(key, value.span(), mistake);
+            return Vec::new();
+        };
+        let table = |item: &'v Spanned<_>| Some((item.span(), self.table(key, item)?));
+        items.iter().filter_map(table).collect()
     }
 
     /// Notes that a key must be given.

@@ -11,19 +11,26 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be put in, left out or changed to make `b` of `a` (Levenshtein).
+/// How many letters must be put in, left out, changed, or changed with the next to make `b` of `a`
+/// (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, in_a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, in_b) in b.chars().enumerate() {
-            let change = diagonal + usize::from(in_a != in_b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    // Each between so many letters of `a` and the first j of `b`; the last two rows are needed.
+    let mut before = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut next = vec![i];
+        for j in 1..=b.len() {
+            let change = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = change.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            next.push(least);
         }
+        before = std::mem::replace(&mut row, next);
     }
-    row[b.chars().count()]
+    row[b.len()]
 }
 
 #[cfg(test)]
@@ -49,6 +56,7 @@ mod tests {
     #[test]
     fn the_distance_is_the_number_of_slips() {
         assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("dail", "dial"), 1);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("grün", "grun"), 1);
     }

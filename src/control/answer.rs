@@ -156,6 +156,16 @@ impl Control {
             return Err(error("NoSuchLine", &[("line", &line)]));
         }
         let was = self.drained.now().contains(&device);
+        if !drained && self.aside.forget(&device).is_some() {
+            info!(
+                MESSAGE_ID = journal::LINE_RESUMED,
+                MODEMD_LINE = line,
+                "{line}: set aside no more"
+            );
+            if !was {
+                return Ok(Reply::of(&Parameters::new()));
+            }
+        }
         self.drained
             .change(&device, drained)
             .map_err(|error| failed(&error.to_string()))?;

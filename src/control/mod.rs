@@ -28,6 +28,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use crate::aside::Aside;
 use crate::board::Board;
 use crate::config::Config;
 use crate::drained::Drained;
@@ -57,6 +58,8 @@ pub struct Control {
     tally: Rc<Tally>,
     /// Which lines are out of service.
     drained: Rc<Drained>,
+    /// Which lines are set aside.
+    aside: Rc<Aside>,
     /// Its ports; none where it serves one client.
     config: Rc<RefCell<Config>>,
     /// Where other processes are to be found; nowhere for those who serve one client.
@@ -76,6 +79,7 @@ impl Control {
         board: Rc<Board>,
         tally: Rc<Tally>,
         drained: Rc<Drained>,
+        aside: Rc<Aside>,
         config: Rc<RefCell<Config>>,
         others: Option<StateDir>,
     ) -> Self {
@@ -83,6 +87,7 @@ impl Control {
             board,
             tally,
             drained,
+            aside,
             config,
             others,
             open: Cell::new(0),

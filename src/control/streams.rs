@@ -140,8 +140,8 @@ mod tests {
         let seat = board.arrive(7, "modem", Peer::Network(([127, 0, 0, 1], 1).into()));
         seat.take_line(Path::new("/dev/ttyS1"), Instant::now());
         let standing = board.session(7).unwrap();
-        let (tally, drained, config) = Default::default();
-        let control = Control::new(Rc::clone(&board), tally, drained, config, None);
+        let (tally, drained, aside, config) = Default::default();
+        let control = Control::new(Rc::clone(&board), tally, drained, aside, config, None);
 
         let (ours, theirs) = UnixStream::pair().unwrap();
         // What is said now goes out at once, and can be read at once.

@@ -67,6 +67,11 @@ fn line(state: LineState) -> Line {
         session: Some(text()),
         holder: Some(text()),
         drained: false,
+        aside: Some(Aside {
+            why: text(),
+            until_usec: 1,
+            left_usec: 1,
+        }),
     }
 }
 

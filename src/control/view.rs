@@ -9,9 +9,10 @@ use tokio::time::timeout;
 
 use super::Control;
 use super::interface::{
-    Counts, Errors, Instance, Line, LineCounts, LineState, Port, PortCounts, Protocol, Session,
-    SessionState, Signals,
+    Aside, Counts, Errors, Instance, Line, LineCounts, LineState, Port, PortCounts, Protocol,
+    Session, SessionState, Signals,
 };
+use crate::aside::Pause;
 use crate::board::{Look, Stage, Standing};
 use crate::claim::LockDirectory;
 use crate::com_port::{self, State};
@@ -19,6 +20,7 @@ use crate::config::{self, Busy, LineSettings};
 use crate::events::usec;
 use crate::relay::{Answers, Request};
 use crate::tally::{LineWord, PortWord};
+use crate::uptime::uptime;
 
 /// How old what is shown of a session may be: a line's signals cost its driver time (with some USB
 /// adapters, a transfer), however many look.
@@ -82,7 +84,8 @@ impl Control {
             }
             LockDirectory::new(config.server.lock_dir.clone(), None)
         };
-        let drained = self.drained.now();
+        let (drained, aside) = (self.drained.now(), self.aside.lines());
+        let now = uptime();
         let mut all = Vec::with_capacity(lines.len());
         for (number, (device, ports)) in lines.into_iter().enumerate() {
             let line = text(&device);
@@ -98,6 +101,7 @@ impl Control {
             };
             all.push(Line {
                 drained: drained.contains(&device),
+                aside: aside.get(&device, now).map(|pause| set_aside(pause, now)),
                 line,
                 ports,
                 state,
@@ -150,6 +154,16 @@ impl From<config::Protocol> for Protocol {
             config::Protocol::Raw => Protocol::Raw,
             config::Protocol::Telnet => Protocol::Telnet,
         }
+    }
+}
+
+fn set_aside(pause: &Pause, now: Duration) -> Aside {
+    let left = pause.until.saturating_sub(now);
+    let until = SystemTime::now().checked_add(left);
+    Aside {
+        why: pause.why.clone(),
+        until_usec: until.map_or(0, usec),
+        left_usec: micros(left),
     }
 }
 

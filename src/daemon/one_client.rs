@@ -35,6 +35,8 @@ pub(super) fn serve_one(
         directory,
         tally,
         drained,
+        aside,
+        accounts,
     } = shared_state(run_dir, &privileges)?;
     let locks = LockDirectory::new(config.server.lock_dir.clone(), privileges.identity());
     let instance = Instance::PerConnection;
@@ -44,6 +46,7 @@ pub(super) fn serve_one(
         admission,
         locks.into(),
         Rc::clone(&drained),
+        Rc::clone(&aside),
     );
     let board = Rc::<Board>::default();
     board.configure(port.pool.devices());
@@ -64,6 +67,7 @@ pub(super) fn serve_one(
             Rc::clone(&board),
             Rc::clone(&tally),
             drained,
+            aside,
             Rc::default(),
             None,
         );
@@ -72,6 +76,7 @@ pub(super) fn serve_one(
         let process = Process {
             board: &board,
             tally: &tally,
+            accounts: &accounts,
             // systemd starts no instance again whose client is gone from it.
             store: None,
             farewell: told,

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use self::pty::{Heard, Pty, Unregistered};
 use crate::at::exchange::Exchange;
 use crate::at::plan;
+use crate::at::temperament::Temperament;
 
 /// Bytes read from one terminal before another has its turn.
 const CHUNK: usize = 4096;
@@ -36,7 +38,28 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct EmulatedModems {
     devices: Vec<Device>,
+    temperaments: Vec<Temperament>,
     ptys: Vec<Unregistered>,
+    dialled: Dialled,
+}
+
+/// Every number that one of the modems has really dialled, in the order in which that happened; also while
+/// they work on another thread.
+#[derive(Debug, Clone, Default)]
+pub struct Dialled(Arc<Mutex<Vec<String>>>);
+
+impl Dialled {
+    /// The numbers until now.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<String> {
+        let numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.clone()
+    }
+
+    fn note(&self, numbers: &[String]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend_from_slice(numbers);
+    }
 }
 
 /// Where an emulated modem is found.
@@ -76,10 +99,17 @@ pub enum StartError {
 impl EmulatedModems {
     /// Makes `count` modems; they answer once [`Self::run`] is polled.
     pub fn start(count: usize) -> Result<Self, StartError> {
+        Self::start_with(&vec![Temperament::default(); count])
+    }
+
+    /// Makes a modem like each of these; they answer once [`Self::run`] is polled.
+    pub fn start_with(temperaments: &[Temperament]) -> Result<Self, StartError> {
+        let count = temperaments.len();
         if count > plan::MOST_LINES {
             return Err(StartError::TooMany(count));
         }
-        let ptys = (0..count)
+        let ptys = temperaments
+            .iter()
             .map(|_| Unregistered::new())
             .collect::<Result<Vec<_>, _>>()?;
         let device = |(line, pty): (usize, &Unregistered)| Device {
@@ -88,7 +118,9 @@ impl EmulatedModems {
         };
         Ok(Self {
             devices: ptys.iter().enumerate().map(device).collect(),
+            temperaments: temperaments.to_vec(),
             ptys,
+            dialled: Dialled::default(),
         })
     }
 
@@ -96,6 +128,12 @@ impl EmulatedModems {
     #[must_use]
     pub fn devices(&self) -> &[Device] {
         &self.devices
+    }
+
+    /// What they dial from now on.
+    #[must_use]
+    pub fn dialled(&self) -> Dialled {
+        self.dialled.clone()
     }
 
     /// Lets the modems work, until dropped.
@@ -108,12 +146,13 @@ impl EmulatedModems {
     pub async fn run(self) -> io::Result<Infallible> {
         let now = Instant::now();
         let mut bank = Bank {
-            exchange: Exchange::new(self.ptys.len(), now.into_std(), SystemTime::now()),
+            exchange: Exchange::with(&self.temperaments, now.into_std(), SystemTime::now()),
             lines: self
                 .ptys
                 .into_iter()
                 .map(|pty| pty.register().map(Line::new))
                 .collect::<io::Result<_>>()?,
+            dialled: self.dialled,
             alarm: Box::pin(sleep_until(now)),
         };
         poll_fn(|cx| bank.poll(cx)).await
@@ -123,11 +162,14 @@ impl EmulatedModems {
 struct Bank {
     exchange: Exchange,
     lines: Vec<Line>,
+    dialled: Dialled,
     alarm: Pin<Box<Sleep>>,
 }
 
 struct Line {
     pty: Pty,
+    /// How many numbers this modem has dialled, as far as that is told.
+    dialled: usize,
     /// Read, but not taken by the modem yet.
     held: Vec<u8>,
     /// While the terminal is gone: when `held` is given up.
@@ -138,6 +180,7 @@ impl Line {
     fn new(pty: Pty) -> Self {
         Self {
             pty,
+            dialled: 0,
             held: Vec::new(),
             gives_up: None,
         }
@@ -157,6 +200,7 @@ impl Bank {
             let mut moved = false;
             for index in 0..self.lines.len() {
                 moved |= self.serve(index, &mut chunk, now, cx)?;
+                self.note_dialled(index);
             }
             if !moved {
                 return self.set_alarm(cx);
@@ -164,6 +208,16 @@ impl Bank {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Tells what was dialled before it is told how that went.
+    fn note_dialled(&mut self, index: usize) {
+        let all = self.exchange.dialled(index);
+        let line = &mut self.lines[index];
+        if all.len() > line.dialled {
+            self.dialled.note(&all[line.dialled..]);
+            line.dialled = all.len();
+        }
     }
 
     fn set_alarm(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Infallible>> {
@@ -191,10 +245,18 @@ impl Bank {
         let wrote = self.write(index, chunk, now, cx)?;
         let line = &mut self.lines[index];
         line.pty.poll_readable(cx);
+        if line.pty.is_to_look(now) {
+            self.look(index, false, chunk, now)?;
+            return Ok(true);
+        }
         if line.held.is_empty() {
             match line.pty.read(chunk)? {
                 Heard::Bytes(count) => {
                     self.hand_on(index, &chunk[..count], now);
+                    return Ok(true);
+                }
+                Heard::Settings => {
+                    self.look(index, true, chunk, now)?;
                     return Ok(true);
                 }
                 Heard::Nothing => return Ok(wrote),
@@ -208,6 +270,7 @@ impl Bank {
                     line.pty.watch_anew()?;
                     self.exchange.terminal_gone(index, now.into_std());
                     self.exchange.terminal_came(index);
+                    self.look(index, true, chunk, now)?;
                     return Ok(true);
                 }
             }
@@ -247,6 +310,10 @@ impl Bank {
         if line.pty.is_kept_open() {
             match line.pty.look_for_terminal(chunk) {
                 Heard::Bytes(count) => self.hand_on(index, &chunk[..count], now),
+                Heard::Settings => {
+                    self.look(index, true, chunk, now)?;
+                    return Ok(true);
+                }
                 Heard::Nothing | Heard::Reopened => self.exchange.terminal_came(index),
                 Heard::Gone => {
                     self.terminal_gone(index, now)?;
@@ -258,6 +325,23 @@ impl Bank {
         let written = pty.poll_write(cx, self.exchange.output(index));
         self.exchange.sent(index, written, now.into_std());
         Ok(written > 0)
+    }
+
+    /// DTR as the settings have it. What was sent before it went off comes first: that the
+    /// settings are others is told before anything that is still to be read.
+    fn look(&mut self, index: usize, told: bool, chunk: &mut [u8], now: Instant) -> io::Result<()> {
+        let line = &mut self.lines[index];
+        let ready = line.pty.look(told, now)?;
+        if !ready {
+            while self.lines[index].held.is_empty()
+                && let Some(count) = self.lines[index].pty.read_waiting(chunk)
+            {
+                self.hand_on(index, &chunk[..count], now);
+            }
+        }
+        self.exchange
+            .set_terminal_ready(index, ready, now.into_std());
+        Ok(())
     }
 
     /// Gives the modem what its terminal said, and holds what it does not take.

@@ -4,6 +4,10 @@
 //! That state is a permanent EPOLLHUP, which tokio never forgets, so that waiting for the next
 //! terminal on such a descriptor would be a busy loop. Therefore, while no terminal is known, the
 //! slave is kept open from here, until bytes arrive or the modem has something to say.
+//!
+//! A pty has no DTR, but a speed of zero means the same: hang up (`termios(3)`). That the settings
+//! are others is told in packet mode, see [`crate::attach::pty`]; where the kernel has to work on
+//! what comes in it cannot be told, and somebody has to look.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
@@ -15,15 +19,26 @@ use std::time::Duration;
 use nix::fcntl::{OFlag, open};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::stat::Mode;
-use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    BaudRate, ControlFlags, FlushArg, LocalFlags, SetArg, Termios, cfmakeraw, cfsetspeed, tcflush,
+    tcgetattr, tcsetattr,
+};
 use tokio::io::unix::AsyncFd;
-
-use crate::watched::watch;
 use tokio::time::Instant;
+
+use crate::attach::pty::{DATA, is_raw, tell_doings};
+use crate::watched::watch;
 
 /// How long until the next try to keep the slave open, where somebody left it exclusive:
 /// TIOCEXCL on a pty outlasts its last close, and only root may still open it then.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often to look at settings whose change is not told.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long until settings are looked at once more after a change: whoever made it may read them
+/// back first (stty(1) does) and should find what he has set.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// A pty that no runtime knows yet.
 #[derive(Debug)]
@@ -43,6 +58,8 @@ pub(super) struct Pty {
     readable: bool,
     /// The slave was closed; what was sent before may still be there to read.
     gone: bool,
+    /// When to look at the settings.
+    looks: Option<Instant>,
 }
 
 enum Watch {
@@ -56,6 +73,8 @@ enum Watch {
 pub(super) enum Heard {
     /// That many bytes.
     Bytes(usize),
+    /// The settings may be others: see [`Pty::look`].
+    Settings,
     /// Nothing now.
     Nothing,
     /// The terminal has been closed, and all it sent before is read.
@@ -71,6 +90,7 @@ impl Unregistered {
         let master = posix_openpt(flags)?;
         grantpt(&master)?;
         unlockpt(&master)?;
+        tell_doings(&master)?;
         make_raw(&master)?;
         let device = ptsname_r(&master)?.into();
         Ok(Self { master, device })
@@ -90,8 +110,10 @@ impl Unregistered {
             kept_open: None,
             readable: false,
             gone: false,
+            looks: None,
         };
-        pty.await_terminal(now)?;
+        // There may be one already, and its settings are its own.
+        pty.keep_open(now)?;
         Ok(pty)
     }
 }
@@ -122,7 +144,7 @@ impl Pty {
             let heard = self.read_now(chunk);
             return match heard {
                 // The last terminal's end was told before: these are the next one's.
-                Heard::Bytes(_) => self.watch_anew().map(|()| heard),
+                Heard::Bytes(_) | Heard::Settings => self.watch_anew().map(|()| heard),
                 Heard::Nothing | Heard::Reopened => Ok(Heard::Reopened),
                 Heard::Gone => Ok(heard),
             };
@@ -136,9 +158,51 @@ impl Pty {
         };
         match heard {
             Heard::Bytes(_) => self.kept_open = None,
+            Heard::Settings => {}
             Heard::Nothing | Heard::Gone | Heard::Reopened => self.readable = false,
         }
         Ok(heard)
+    }
+
+    /// Looks at the settings, after [`Heard::Settings`] or when [`Self::is_to_look`]: whether DTR
+    /// is on.
+    pub(super) fn look(&mut self, told: bool, now: Instant) -> nix::Result<bool> {
+        let mut settings = tcgetattr(&*self.master)?;
+        let has_speed = has_speed(&settings);
+        let raw = is_raw(&settings);
+        let mut tells = settings.local_flags.contains(LocalFlags::EXTPROC);
+        if !has_speed || !raw || !tells {
+            // That was not set from here: there is a terminal.
+            self.kept_open = None;
+        }
+        if tells != raw && !told {
+            settings.local_flags.set(LocalFlags::EXTPROC, raw);
+            tcsetattr(&*self.master, SetArg::TCSANOW, &settings)?;
+            tells = raw;
+        }
+        self.looks = match (tells, raw) {
+            (true, true) => None,
+            _ if told => Some(now + SETTLE),
+            _ => Some(now + LOOK),
+        };
+        Ok(has_speed)
+    }
+
+    /// Nobody tells, or somebody else may be there.
+    pub(super) fn is_to_look(&self, now: Instant) -> bool {
+        !self.gone && self.looks.is_some_and(|at| at <= now)
+    }
+
+    /// What is there to read at once, but nothing else.
+    pub(super) fn read_waiting(&mut self, chunk: &mut [u8]) -> Option<usize> {
+        match self.read_now(chunk) {
+            Heard::Bytes(count) => Some(count),
+            Heard::Settings => {
+                self.looks = Some(Instant::now());
+                None
+            }
+            Heard::Nothing | Heard::Gone | Heard::Reopened => None,
+        }
     }
 
     /// While the slave is kept open from here: finds out whether it is open elsewhere too.
@@ -150,14 +214,23 @@ impl Pty {
     /// After [`Heard::Gone`]: waits for the next terminal. What the last one left unread in the
     /// kernel is thrown away, and so are its settings.
     pub(super) fn await_terminal(&mut self, now: Instant) -> io::Result<()> {
+        self.keep_open(now)?;
+        let Some(slave) = &self.kept_open else {
+            return Ok(());
+        };
+        tcflush(slave, FlushArg::TCIFLUSH)?;
+        make_raw(&self.master)?;
+        Ok(())
+    }
+
+    fn keep_open(&mut self, now: Instant) -> io::Result<()> {
         self.watch = Watch::OffUntil(now + RETRY);
+        self.looks = None;
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let Ok(slave) = open(&self.device, flags, Mode::empty()) else {
             self.gone = true;
             return Ok(());
         };
-        tcflush(&slave, FlushArg::TCIFLUSH)?;
-        make_raw(&self.master)?;
         self.kept_open = Some(slave);
         self.watch_anew()
     }
@@ -176,7 +249,7 @@ impl Pty {
     /// When [`Self::read`] is worth calling though nothing happened.
     pub(super) fn tries_again(&self) -> Option<Instant> {
         match self.watch {
-            Watch::On(_) => None,
+            Watch::On(_) => self.looks.filter(|_| !self.gone),
             Watch::OffUntil(again) => Some(again),
         }
     }
@@ -193,7 +266,7 @@ impl Pty {
 
     /// Reads and throws away.
     pub(super) fn discard(&mut self, chunk: &mut [u8]) {
-        while let Heard::Bytes(_) = self.read_now(chunk) {}
+        while let Heard::Bytes(_) | Heard::Settings = self.read_now(chunk) {}
     }
 
     /// Writes as much as the kernel takes; wakes up for more if it does not take all.
@@ -216,7 +289,11 @@ impl Pty {
     fn read_now(&self, chunk: &mut [u8]) -> Heard {
         match (&*self.master).read(chunk) {
             Ok(0) => Heard::Gone,
-            Ok(count) => Heard::Bytes(count),
+            Ok(count) if chunk[0] == DATA => {
+                chunk.copy_within(1..count, 0);
+                Heard::Bytes(count - 1)
+            }
+            Ok(_) => Heard::Settings,
             Err(err) if err.kind() == io::ErrorKind::WouldBlock => Heard::Nothing,
             // EIO: no slave is open.
             Err(_) => Heard::Gone,
@@ -229,5 +306,14 @@ impl Pty {
 fn make_raw(master: &PtyMaster) -> nix::Result<()> {
     let mut settings = tcgetattr(master)?;
     cfmakeraw(&mut settings);
+    settings.local_flags.insert(LocalFlags::EXTPROC);
+    if !has_speed(&settings) {
+        cfsetspeed(&mut settings, BaudRate::B38400)?;
+    }
     tcsetattr(master, SetArg::TCSANOW, &settings)
+}
+
+/// B0 has none of these bits. `cfgetospeed(3)` is of no use here: not every speed has a name.
+fn has_speed(settings: &Termios) -> bool {
+    settings.control_flags.intersects(ControlFlags::CBAUD)
 }

@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
 use nix::fcntl::OFlag;
-use nix::sys::termios::{SetArg, SpecialCharacterIndices, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    BaudRate, ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, cfsetspeed,
+    tcgetattr, tcsetattr,
+};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -23,7 +26,11 @@ struct Bench {
 
 impl Bench {
     fn start(count: usize) -> Self {
-        let modems = EmulatedModems::start(count).unwrap();
+        Self::start_with(&vec![Temperament::hayes(); count])
+    }
+
+    fn start_with(temperaments: &[Temperament]) -> Self {
+        let modems = EmulatedModems::start_with(temperaments).unwrap();
         let devices = modems.devices().to_vec();
         let wake_ups = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&wake_ups);
@@ -124,6 +131,26 @@ impl Terminal {
         let mut data = vec![0; count];
         self.0.read_exact(&mut data).unwrap();
         data
+    }
+
+    /// What a program does to hang up where there is no DTR; another speed is DTR on again.
+    fn set_speed(&self, speed: BaudRate) {
+        let mut settings = tcgetattr(&self.0).unwrap();
+        cfsetspeed(&mut settings, speed).unwrap();
+        tcsetattr(&self.0, SetArg::TCSANOW, &settings).unwrap();
+    }
+
+    fn has_speed(&self) -> bool {
+        let settings = tcgetattr(&self.0).unwrap();
+        settings.control_flags.intersects(ControlFlags::CBAUD)
+    }
+
+    /// Has the kernel turn CR into LF, as terminals for people do.
+    fn make_cooked(&self) {
+        let mut settings = tcgetattr(&self.0).unwrap();
+        settings.input_flags.insert(InputFlags::ICRNL);
+        settings.local_flags.remove(LocalFlags::EXTPROC);
+        tcsetattr(&self.0, SetArg::TCSANOW, &settings).unwrap();
     }
 
     fn another_handle(&self) -> Self {
@@ -285,4 +312,85 @@ fn there_are_as_many_modems_as_numbers() {
     assert_eq!(error, StartError::TooMany(most + 1));
     let told = "emulated modems: `1000`: too many, there are numbers for 999";
     assert_eq!(error.to_string(), told);
+}
+
+#[test]
+fn a_speed_of_zero_hangs_up_and_another_one_takes_that_back() {
+    let (bench, mut a, mut b) = Bench::with_a_call();
+    for _ in 0..20 {
+        a.send(b"last words");
+        a.set_speed(BaudRate::B0);
+        b.expect("last words\r\nNO CARRIER\r\n");
+        a.set_speed(BaudRate::B9600);
+        a.send(b"ATS0=1\r");
+        a.expect("\r\nOK\r\n");
+        b.send(format!("ATDT{}\r", bench.devices[0].number()).as_bytes());
+        // Without DTR the modem would not answer.
+        a.expect("\r\nRING\r\n\r\nCONNECT 115200\r\n");
+        b.expect("\r\nCONNECT 115200\r\n");
+    }
+}
+
+#[test]
+fn without_dtr_nobody_answers() {
+    let bench = Bench::start(2);
+    let (mut a, mut b) = (bench.open(0), bench.open(1));
+    b.send(b"ATE0S0=1\r");
+    b.expect("OK\r\n");
+    b.set_speed(BaudRate::B0);
+    // While DTR is off, commands are still carried out.
+    b.send(b"AT\r");
+    b.expect("OK\r\n");
+    a.send(b"ATE0S7=2D5551002\r");
+    b.expect("RING\r\n");
+    a.expect("\r\nNO ANSWER\r\n");
+    b.set_speed(BaudRate::B115200);
+    a.send(b"ATD5551002\r");
+    b.expect("\r\nCONNECT 115200\r\n");
+}
+
+#[test]
+fn a_terminal_whose_input_the_kernel_works_on_hangs_up_too() {
+    let (_bench, a, mut b) = Bench::with_a_call();
+    a.make_cooked();
+    a.set_speed(BaudRate::B0);
+    b.expect("\r\nNO CARRIER\r\n");
+}
+
+#[test]
+fn the_kernel_works_on_what_a_terminal_reads_where_it_wants_that() {
+    let bench = Bench::start(1);
+    let mut a = bench.open(0);
+    a.make_cooked();
+    a.send(b"ATE0\r");
+    a.expect("\n\nOK\n\n");
+}
+
+#[test]
+fn the_next_terminal_finds_a_speed() {
+    let (bench, mut a, mut b) = Bench::with_a_call();
+    a.set_speed(BaudRate::B0);
+    b.expect("\r\nNO CARRIER\r\n");
+    let since = Instant::now();
+    while !a.has_speed() {
+        assert!(since.elapsed() < Duration::from_secs(60));
+        // The modem has to notice that nobody is there.
+        drop(a);
+        thread::sleep(Duration::from_millis(10));
+        a = bench.open(0);
+    }
+    a.send(b"ATE0S0=1\r");
+    a.expect("OK\r\n");
+    b.send(b"ATD5551001\r");
+    b.expect("\r\nCONNECT 115200\r\n");
+}
+
+#[test]
+fn each_modem_is_as_it_was_asked_for() {
+    let bench = Bench::start_with(&[Temperament::terse(), Temperament::gsm()]);
+    let (mut a, mut b) = (bench.open(0), bench.open(1));
+    a.send(b"ATE0Q0\r");
+    a.expect("ATE0Q0\r0\r");
+    b.send(b"ATE0I\r");
+    b.expect("\r\nSIM800 R14.18\r\n\r\nOK\r\n");
 }

@@ -11,7 +11,7 @@ use super::{Left, Turn};
 
 /// The version of all that is in a ledger: this layout, and the text of the records. Whatever
 /// changes in either is another version.
-pub const VERSION: u64 = 2;
+pub const VERSION: u64 = 3;
 
 const SIGNATURE: [u8; 8] = *b"modemd\r\n";
 
@@ -45,8 +45,8 @@ const RECORDS: usize = 256;
 
 /// Where the rings are. Before that is room for a head and four of the largest bodies: of the three gaps
 /// around two valid records, one is then large enough for any third. A body may have a turn's octets in
-/// it, of two digits each.
-pub(super) const RINGS: usize = 160 * 1024;
+/// it, of two digits each; a head has the rules of a guard.
+pub(super) const RINGS: usize = 256 * 1024;
 
 /// Room for what is kept for one side: more than a relay keeps.
 pub(super) const RING: usize = 128 * 1024;

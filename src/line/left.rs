@@ -35,11 +35,13 @@ impl Line {
         let tty = Tty::from(file);
         Ok(Line {
             has_signals: signals::exist(&tty),
+            before_speed_0: None,
             tty: watch(tty)?,
             device: device.to_owned(),
             found,
             asked: memo.asked,
             driven: memo.driven,
+            is_leased: false,
             claim: Some(claim),
         })
     }
@@ -62,11 +64,13 @@ impl Line {
         };
         Ok(Line {
             has_signals: signals::exist(&tty),
+            before_speed_0: None,
             asked: settings::read(&tty)?,
             tty: watch(tty)?,
             device: device.to_owned(),
             found,
             driven: Driven::after_opening(),
+            is_leased: false,
             claim: Some(claim),
         })
     }

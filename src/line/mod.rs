@@ -2,6 +2,7 @@
 
 mod console;
 mod device;
+mod hang_up;
 mod left;
 mod low_latency;
 mod settings;
@@ -32,10 +33,6 @@ use settings::Saved;
 pub(crate) use settings::{InForce, make_raw, put as put_settings, read as read_settings};
 use signals::Driven;
 
-/// How long DTR stays down, so that every modem sees it: the kernel's own `close_delay` for serial
-/// ports (`tty_port_init()`), ten times the shortest time of register S25.
-const DTR_DOWN: Duration = Duration::from_millis(500);
-
 /// How often a line is asked whether it has sent everything.
 const DRAIN_POLL: Duration = Duration::from_millis(10);
 
@@ -43,8 +40,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// them.
 const HARDWARE_BUFFER_BITS: u32 = 128 * 12;
 
-/// An open line, ours alone. However it is dropped, DTR goes down, the settings it was found with
-/// come back, and the claim is released, in this order.
+/// An open line, ours alone. However it is dropped, the settings it was found with come back, DTR goes
+/// down unless it is [leased](Line::keep_dtr_up), and the claim is released, in this order.
 #[derive(Debug)]
 pub struct Line {
     tty: AsyncFd<Tty>,
@@ -54,6 +51,10 @@ pub struct Line {
     asked: InForce,
     driven: Driven,
     has_signals: bool,
+    /// What was in force on a line without DTR until it was hung up.
+    before_speed_0: Option<Saved>,
+    /// DTR stays up when the line is closed.
+    is_leased: bool,
     /// Until the line is closed.
     claim: Option<Claim>,
 }
@@ -105,6 +106,7 @@ impl Line {
         claim.secure(&file)?;
         let mut line = Line::adopt(file, device, settings, claim).map_err(broken)?;
         line.set_up(settings).map_err(broken)?;
+        line.has_signals = signals::exist(line.tty.get_ref());
         line.raise_dtr();
         line.discard_received();
         line.discard_unsent();
@@ -130,6 +132,8 @@ impl Line {
             asked: settings.into(),
             driven: Driven::after_opening(),
             has_signals: false,
+            before_speed_0: None,
+            is_leased: false,
             claim: Some(claim),
         })
     }
@@ -150,16 +154,6 @@ impl Line {
         }
     }
 
-    /// Opening raises DTR and RTS, except on a line that was left at speed 0 ("hung up").
-    fn raise_dtr(&mut self) {
-        let tty = self.tty.get_mut();
-        self.has_signals = signals::exist(tty);
-        self.driven.set_dtr(tty, true);
-        if self.asked.line.flow != Flow::RtsCts {
-            self.driven.set_rts(tty, true);
-        }
-    }
-
     /// The line as it was configured.
     #[must_use]
     pub fn device(&self) -> &Path {
@@ -177,6 +171,13 @@ impl Line {
     #[must_use]
     pub fn has_signals(&self) -> bool {
         self.has_signals
+    }
+
+    /// Whether the hardware has in its own buffer what the kernel does not count any more. Not every driver
+    /// tells.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        signals::is_sending(self.tty.get_ref())
     }
 
     /// Waits until everything has been sent, for as long as any of it is.
@@ -205,15 +206,6 @@ impl Line {
         }
     }
 
-    /// Drops DTR and keeps it down for as long as a modem needs to see it. What is still unsent is
-    /// thrown away first.
-    pub async fn hang_up(&mut self) {
-        self.discard_unsent();
-        if self.lower_dtr() {
-            sleep(DTR_DOWN).await;
-        }
-    }
-
     /// Gives the line back.
     ///
     /// USB serial drivers have no way to throw away what they were given (`flush_buffer` is missing
@@ -225,11 +217,6 @@ impl Line {
             let _claim = self.claim.take();
             let _ = spawn_blocking(move || drop(self)).await;
         }
-    }
-
-    /// Whether the line has a DTR that went down.
-    fn lower_dtr(&mut self) -> bool {
-        self.driven.set_dtr(self.tty.get_mut(), false)
     }
 
     /// What is in force, with the speed as it was asked for. Of a line that is gone: what was.
@@ -349,7 +336,11 @@ impl Drop for Line {
     fn drop(&mut self) {
         self.restore();
         // After the settings: a driver raises DTR again when the speed it is given is not 0.
-        self.lower_dtr();
+        if self.is_leased {
+            let _ = hang_up::put_hupcl(self.tty.get_ref(), false);
+        } else {
+            self.lower_dtr();
+        }
         // Whoever keeps a copy of the descriptor may be slower to close it. (`serialport` ends the
         // exclusive mode itself.)
         if let Ok(tty) = self.tty.get_ref().as_fd().try_clone_to_owned() {

@@ -41,6 +41,15 @@ nix::ioctl_read_bad!(
     libc::TIOCMGET,
     c_int
 );
+nix::ioctl_read_bad!(
+    /// `TIOCSERGETLSR` (`ioctl_tty(2)`).
+    tiocsergetlsr,
+    libc::TIOCSERGETLSR,
+    c_int
+);
+
+/// The transmitter is empty (`TIOCSER_TEMT` of `include/uapi/asm-generic/ioctls.h`).
+const TIOCSER_TEMT: c_int = 1;
 
 /// What we drive, as it was last set. The kernel raises both when a line is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +143,16 @@ pub(super) fn counts(tty: &Tty) -> Option<Counts> {
         parity: counts.parity.cast_unsigned(),
         breaks: counts.brk.cast_unsigned(),
     })
+}
+
+/// Whether the hardware has still to send some of what it was given; false where the driver does not tell.
+pub(super) fn is_sending(tty: &Tty) -> bool {
+    let mut status = 0;
+    // SAFETY: the descriptor is open for the whole call, and the kernel writes one int to a valid
+    // place.
+    #[allow(unsafe_code)]
+    let answer = unsafe { tiocsergetlsr(tty.as_raw_fd(), &raw mut status) };
+    answer.is_ok() && status & TIOCSER_TEMT == 0
 }
 
 fn modem_lines(tty: &Tty) -> Option<c_int> {

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use super::lookups;
 use crate::config::{
-    Attachment, Attachments, Busy, Config, DEFAULT_ATTACH_PATH, DEFAULT_PATH, Instance, Port,
-    Problem, Protocol, display_duration,
+    AllowList, Attachment, Attachments, Busy, Config, DEFAULT_ATTACH_PATH, DEFAULT_PATH, Dial,
+    DialClients, Instance, Port, Problem, Protocol, display_duration,
 };
 use crate::exit_code;
 use crate::generator::Outlook;
@@ -77,13 +77,14 @@ fn advice_on_ports(config: &Config, file: &Path) -> Vec<String> {
     let outlook = Outlook::of(config, Path::new("/"));
     let notes = outlook.refusals.iter();
     let mut advice: Vec<_> = notes.map(|refusal| format!("note: {refusal}")).collect();
-    let by_name = config.ports.iter().filter(|port| port.allow.has_names());
+    let has_names = |port: &&Port| port.hosts().any(AllowList::has_names);
+    let by_name = config.ports.iter().filter(has_names);
     let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
     if !by_name.is_empty()
         && let Some(obstacle) = lookups::obstacle(Path::new("/"))
     {
         advice.push(format!(
-            "note: port {}: names in `allow` cannot be looked up in the services' sandbox, except \
+            "note: port {}: names in `allow` or `hosts` cannot be looked up in the services' sandbox, except \
              those in /etc/hosts: {obstacle}; install libnss-resolve and systemd-resolved, or open \
              DNS to the services with the drop-in {}",
             by_name.join(", "),
@@ -194,13 +195,28 @@ fn describe(port: &Port) -> String {
         Instance::PerConnection => " (a process for each client)",
     };
     format!(
-        "port {}{per_client}\n  listens:  {at}\n  lines:    {} ({})\n  protocol: {}\n  lets in:  {}\n  when all are in use: {busy}",
+        "port {}{per_client}\n  listens:  {at}\n  lines:    {} ({})\n  protocol: {}\n  lets in:  {}{}\n  when all are in use: {busy}",
         port.name,
         devices.join(", "),
         port.line,
         protocol(port),
         who(port),
+        port.dial.as_ref().map(dials).unwrap_or_default(),
     )
+}
+
+/// What may be dialled: first from hosts with rules of their own, since the first match holds.
+fn dials(dial: &Dial) -> String {
+    let clients = dial.clients.iter().map(|DialClients { hosts, rules }| {
+        let hosts: Vec<_> = hosts.hosts().iter().map(ToString::to_string).collect();
+        format!("\n  dials:    from {}: {rules}", hosts.join(", "))
+    });
+    let others = match dial.clients[..] {
+        [] => "",
+        _ => "from elsewhere: ",
+    };
+    let others = format!("\n  dials:    {others}{}", dial.rules);
+    clients.chain([others]).collect()
 }
 
 fn protocol(port: &Port) -> String {

@@ -2,6 +2,7 @@
 
 mod attach;
 mod attached;
+mod calls;
 mod check;
 mod connection;
 mod doctor;
@@ -108,6 +109,21 @@ pub enum Command {
         /// Show the traffic in hexadecimal, as hexdump -C does
         #[arg(long, requires = "session", conflicts_with = "json")]
         hex: bool,
+    },
+    /// Show the calls: who called which number, what came of it, how long it lasted
+    ///
+    /// Reads them from systemd's journal, by journalctl, and so may whoever may read that: root, and who is in
+    /// the group systemd-journal or adm. Ports with `modem` or `dial` have their calls there.
+    Calls {
+        /// Leave out calls that ended before; as journalctl takes it, for example today, -1h or 2026-11-22
+        #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+        since: Option<String>,
+        /// Print a JSON object for each call, for programs
+        #[arg(long)]
+        json: bool,
+        /// Print comma-separated values, for spreadsheets
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
     },
     /// Make a device here that behaves like a serial line of another machine, until it is ended
     ///
@@ -241,6 +257,14 @@ pub fn run(line: &CommandLine) -> ExitCode {
                 _ => Form::Text,
             };
             watch::run(socket, session.as_deref(), form)
+        }
+        Command::Calls { since, json, csv } => {
+            let form = match (json, csv) {
+                (true, _) => calls::Form::Json,
+                (_, true) => calls::Form::Csv,
+                _ => calls::Form::Table,
+            };
+            calls::run(socket, since.as_deref(), form)
         }
         Command::Attach {
             line,

@@ -85,9 +85,12 @@ fn resume(to: &mut Connection, survey: &Survey, word: &str) -> Result<String, Tr
     let entry = find::line(survey, word)?;
     let line = entry.name().to_owned();
     let was_drained = entry.line.is_some_and(|of| of.drained);
+    let was_aside = entry.line.is_some_and(|of| of.aside.is_some());
     let Done {} = to.call("Resume", &OfLine { line: line.clone() })?;
     Ok(if was_drained {
         format!("{line}: in service again")
+    } else if was_aside {
+        format!("{line}: its modem is tried again when somebody comes")
     } else {
         format!("{line}: was in service already")
     })

@@ -5,7 +5,7 @@ use super::survey::Survey;
 use crate::attach::interface as attach;
 use crate::config::{self, Attachment, Target};
 use crate::control::interface::{
-    Description, Instance, Line, LineState, Port, Protocol, Session, SessionState, Signals,
+    Aside, Description, Instance, Line, LineState, Port, Protocol, Session, SessionState, Signals,
 };
 
 const SECOND: u64 = 1_000_000;
@@ -19,6 +19,7 @@ pub(super) fn line(path: &str, port: &str) -> Line {
         session: None,
         holder: None,
         drained: false,
+        aside: None,
     }
 }
 
@@ -111,6 +112,22 @@ pub(super) fn machine(mut lines: Vec<Line>, sessions: Vec<Session>) -> Survey {
 pub(super) fn one_line() -> Survey {
     let client = session("16275e76514d4ea0", "192.168.2.7:50112", "/dev/ttyS1", 4_380);
     machine(vec![line("/dev/ttyS1", "modem")], vec![client])
+}
+
+/// Two modems that do not do what they are told, one of them since somebody is on it.
+pub(super) fn lines_aside() -> Survey {
+    let aside = |why: &str, minutes: u64| Aside {
+        why: why.to_owned(),
+        until_usec: 1_795_000_000 * SECOND,
+        left_usec: minutes * 60 * SECOND,
+    };
+    let mut lines: Vec<_> = ["/dev/ttyS1", "/dev/ttyS2", "/dev/ttyS3"]
+        .map(|path| line(path, "modem"))
+        .into();
+    lines[0].aside = Some(aside("no answer to `ATZ`", 1));
+    lines[2].aside = Some(aside("does not hang up: no answer to `ATQ0V1H0`", 64));
+    let client = session("16275e76514d4ea0", "192.168.2.7:50112", "/dev/ttyS3", 0);
+    machine(lines, vec![client])
 }
 
 /// Something of everything, on two ports.

@@ -204,11 +204,35 @@ pub(super) fn headline(survey: &Survey) -> String {
     if drained > 0 {
         text.extend([", ", &drained.to_string(), " out of service"]);
     }
+    match survey.lines.iter().filter(|of| of.aside.is_some()).count() {
+        0 => {}
+        aside => text.extend([", ", &aside.to_string(), " set aside"]),
+    }
     let waits = |of: &&&Session| of.state == SessionState::Waiting;
     match survey.waiting().iter().filter(waits).count() {
         0 => {}
         1 => text += ", 1 client waits",
         several => text.extend([", ", &several.to_string(), " clients wait"]),
+    }
+    text
+}
+
+/// Why lines are set aside.
+fn aside(survey: &Survey, paint: Paint, wide: usize) -> Vec<String> {
+    let lines = survey.lines.iter();
+    let lines = lines.filter_map(|of| Some((&of.line, of.aside.as_ref()?)));
+    let mut text = Vec::new();
+    for (line, aside) in lines {
+        if text.is_empty() {
+            let heading = "Set aside for a while (modemctl resume ends that):";
+            text.push(paint.paint(Colour::Red, &cut(heading, wide)));
+        }
+        let line = format!(
+            "  {line}: {}; tried again in {}",
+            aside.why,
+            age(aside.left_usec)
+        );
+        text.push(cut(&printable(&line), wide).into_owned());
     }
     text
 }
@@ -226,6 +250,11 @@ fn describe(survey: &Survey, room: Option<usize>, paint: Paint) -> String {
         text.push(String::new());
         let headline = format!("{}; modemd {}", headline(survey), survey.describe.version);
         text.push(cut(&printable(&headline), wide).into_owned());
+    }
+    let aside = aside(survey, paint, wide);
+    if !aside.is_empty() {
+        text.push(String::new());
+        text.extend(aside);
     }
     let clients = survey.waiting();
     if !clients.is_empty() {

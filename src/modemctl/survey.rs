@@ -104,6 +104,7 @@ impl Entry<'_> {
         use super::paint::Colour::{Green, Red, Yellow};
 
         let is_drained = self.line.is_some_and(|of| of.drained);
+        let is_aside = self.line.is_some_and(|of| of.aside.is_some());
         let state = self.line.map_or(LineState::InUse, |of| of.state);
         let (text, colour) = match state {
             _ if self.is_in_use() => {
@@ -112,6 +113,7 @@ impl Entry<'_> {
                 (word.to_owned(), Some(Green))
             }
             LineState::Free | LineState::InUse if is_drained => (String::new(), None),
+            LineState::Free | LineState::InUse if is_aside => ("set aside".to_owned(), Some(Red)),
             LineState::Free | LineState::InUse => ("free".to_owned(), None),
             LineState::Held => {
                 let holder = self.line.and_then(|of| of.holder.as_deref());

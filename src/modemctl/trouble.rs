@@ -58,6 +58,25 @@ impl Trouble {
         }
     }
 
+    /// Something is wrong at a place that is not a socket.
+    pub(super) fn at(kind: Kind, place: &str, what: String) -> Trouble {
+        Trouble {
+            kind,
+            place: place.to_owned(),
+            what,
+        }
+    }
+
+    /// The journal has more than we may read.
+    pub(super) fn no_journal_access() -> Trouble {
+        let what = format!(
+            "you may not read the system's: be root, or join the group systemd-journal or adm and log in \
+             anew: usermod -aG systemd-journal {}",
+            me()
+        );
+        Trouble::at(Kind::Denied, "journal", what)
+    }
+
     /// What is attached is not known.
     pub(super) fn unlisted(folder: &Path, error: &io::Error) -> Trouble {
         let is_denied = error.kind() == ErrorKind::PermissionDenied;
@@ -174,10 +193,10 @@ impl Place<'_> {
         let Some(group) = group else {
             return self.trouble(Kind::Denied, what);
         };
-        let me = User::from_uid(Uid::current()).ok().flatten();
-        let me = me.map_or_else(|| "NAME".to_owned(), |user| user.name);
-        let what =
-            format!("{what}, or join the group {group} and log in anew: usermod -aG {group} {me}");
+        let what = format!(
+            "{what}, or join the group {group} and log in anew: usermod -aG {group} {}",
+            me()
+        );
         self.trouble(Kind::Denied, what)
     }
 
@@ -276,6 +295,12 @@ impl Place<'_> {
         let text = format!("{method}: {who} answers with the error {error}: {about}");
         (Kind::Nonsense, text)
     }
+}
+
+/// The name of who asks.
+fn me() -> String {
+    let me = User::from_uid(Uid::current()).ok().flatten();
+    me.map_or_else(|| "NAME".to_owned(), |user| user.name)
 }
 
 /// The group that may ask at a socket, unless that is root's.

@@ -53,11 +53,18 @@ pub enum End {
     Stopped,
     /// Somebody who runs the server has ended it.
     HungUp,
+    /// The modem does not do any more what the guard tells it.
+    ModemLost,
 }
 
 impl Relay<'_> {
     fn is_stalled(&self) -> bool {
-        !self.to_line.is_clear() || !self.to_client.is_clear()
+        !self.to_line.is_clear() || !self.to_client.is_clear() || !self.held.is_empty()
+    }
+
+    /// Whether the line has got all that the client has sent.
+    pub(super) fn line_has_all(&self) -> bool {
+        self.to_line.is_clear() && self.held.is_empty()
     }
 
     /// Whether the modem has got more of what the kernel keeps for it since the last time: at 300
@@ -70,22 +77,31 @@ impl Relay<'_> {
     /// When something may have to end, if nothing moves until then, or is to be looked at.
     pub(super) fn due(&self, line: &Line) -> Option<Instant> {
         let idle = self.limits.idle.map(|limit| self.last_byte + limit);
-        let is_silent = self.client_closed && self.to_line.is_clear();
+        let is_silent = self.client_closed && self.line_has_all();
         let linger = is_silent.then(|| self.last_byte + self.linger());
         let look = self
             .is_stalled()
             .then(|| self.last_byte.max(self.last_look) + self.patience());
         let arrival = self.receipts.due();
         let signals = self.signals_due(line);
-        [idle, linger, look, arrival, signals, self.order_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let attendance = self.attendance_due();
+        [
+            idle,
+            linger,
+            look,
+            arrival,
+            signals,
+            self.order_due(),
+            attendance,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When an order is carried out although the line takes none of the data in front of it.
     fn order_due(&self) -> Option<Instant> {
-        let stuck = self.order.is_some() && !self.to_line.is_clear();
+        let stuck = self.order.is_some() && !self.line_has_all();
         stuck.then(|| self.order_since + ORDER_PATIENCE)
     }
 
@@ -100,8 +116,7 @@ impl Relay<'_> {
             .interpreter
             .as_ref()
             .is_some_and(Interpreter::has_com_port);
-        let all_is_done =
-            self.to_line.is_clear() && self.order.is_none() && self.undecoded.is_empty();
+        let all_is_done = self.line_has_all() && self.order.is_none() && self.undecoded.is_empty();
         if self.client_closed && with_com_port && all_is_done {
             // Closing a COM port hangs up. Such a program reads no answer after it: pyserial, for
             // one, shuts both sides down, of which only one is seen here.
@@ -125,6 +140,7 @@ impl Relay<'_> {
     pub(super) fn overdue(&mut self, line: &Line) -> Result<Option<Order>, End> {
         self.begin_looking();
         let now = Instant::now();
+        self.attend_when_due(line)?;
         if self.receipts.due().is_some_and(|due| due <= now) {
             let client = self.client.socket().get_ref();
             self.receipts.look(client, now).map_err(client_lost)?;
@@ -157,7 +173,7 @@ impl Relay<'_> {
             return Ok(None);
         }
         let client_gone = self.client_closed || has_hung_up(self.client.socket());
-        if !self.to_line.is_clear() && client_gone {
+        if !self.line_has_all() && client_gone {
             if silent_for >= self.patience() {
                 return Err(End::LineStalled);
             }
@@ -176,6 +192,7 @@ impl Relay<'_> {
         let patience = self.limits.linger.max(STALL_CHECK);
         let delivery = async {
             if !matches!(end, End::LineLost(_) | End::LineStalled) {
+                self.deliver_held(line, patience).await;
                 self.deliver_to_line(line, patience).await;
                 line.sent(patience).await;
             }

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::attendant::{self, Attendance, Attendant};
 use super::direction::Direction;
 use super::failure::Failure;
+use super::guarded::Wires;
 use super::interpreter::{self, Interpreter, Order};
 use super::receipts::Receipts;
 use super::turn::{Turns, longest};
@@ -25,12 +27,29 @@ pub struct Memo {
     client_closed: bool,
     client_deaf: Option<Failure>,
     end: Option<End>,
+    attendant: Option<attendant::Memo>,
+    #[serde(with = "hex")]
+    held: Vec<u8>,
 }
 
 impl Memo {
     /// What is in a ledger.
     pub fn read(ledger: &Ledger) -> Result<Memo, Unreadable> {
         ledger.body()
+    }
+
+    /// Whether what is of the calls is there, if it has to be.
+    #[must_use]
+    pub fn is_attended_as(&self, attendance: Option<&Attendance>) -> bool {
+        match (attendance, &self.attendant) {
+            (Some(attendance), Some(memo)) => memo.has_guard() == attendance.rules.is_some(),
+            (attendance, memo) => attendance.is_none() && memo.is_none(),
+        }
+    }
+
+    /// What is of the calls, which is taken out.
+    pub fn take_attendant(&mut self) -> Option<attendant::Memo> {
+        self.attendant.take()
     }
 
     /// What is of the line.
@@ -54,7 +73,13 @@ impl Moved {
 impl<'a> Relay<'a> {
     /// Goes on with a relay that another process has left.
     #[must_use]
-    pub fn resume(client: &'a Client, limits: Limits, memo: Memo, ledger: Ledger) -> Self {
+    pub fn resume(
+        client: &'a Client,
+        limits: Limits,
+        memo: Memo,
+        ledger: Ledger,
+        attendant: Option<Attendant<'a>>,
+    ) -> Self {
         let now = Instant::now();
         let translated = ledger.counted(Way::ToClient);
         let mut relay = Relay {
@@ -80,6 +105,9 @@ impl<'a> Relay<'a> {
             noted: None,
             turns: Turns::new(),
             taps: Vec::new(),
+            attendant: attendant.map(Box::new),
+            held: memo.held,
+            wires: Wires::default(),
         };
         // What is on its way to the client may never arrive.
         relay.receipts.expect(now);
@@ -144,6 +172,8 @@ impl<'a> Relay<'a> {
             client_closed: self.client_closed,
             client_deaf: self.client_deaf,
             end: self.end,
+            attendant: self.attendant.as_ref().map(|of| of.memo()),
+            held: self.held.clone(),
         };
         if self.noted.as_ref() != Some(&memo) {
             // It has room for everything that there can be.
@@ -159,6 +189,10 @@ impl<'a> Relay<'a> {
     /// The relay has ended; what is left is to deliver.
     pub fn note_end(&mut self, end: End, line: &Line) {
         self.end = Some(end);
+        let moved = self.moved();
+        if let Some(attendant) = &mut self.attendant {
+            attendant.moved(moved);
+        }
         self.note(line);
     }
 
@@ -173,6 +207,9 @@ impl<'a> Relay<'a> {
         self.note(line);
         if let Some(ledger) = &mut self.ledger {
             ledger.hand_over();
+        }
+        if let Some(attendant) = self.attendant.take() {
+            attendant.leave();
         }
     }
 

@@ -11,41 +11,43 @@
 //! left, and what comes behind it waits undecoded, as nothing more is read from the client. Such a
 //! client is read a bit further than the line takes its data, to find the order that frees the line.
 
+mod attendant;
 mod direction;
 mod ending;
 mod failure;
+mod guarded;
 mod interpreter;
 mod mailbox;
 mod memo;
 mod orders;
 pub(crate) mod receipts;
 mod seen;
+mod traffic;
 mod turn;
 
 use std::io;
 use std::pin::Pin;
 
-use nix::errno::Errno;
-use socket2::Socket;
-use tokio::io::unix::AsyncFdReadyGuard;
-use tokio::io::{Interest, Ready};
+use tokio::io::Interest;
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::client::{Client, has_urgent_data};
+use crate::client::Client;
 use crate::com_port::Rights;
 use crate::ledger::{Ledger, Way};
-use crate::line::{Line, Tty};
+use crate::line::Line;
 use crate::tap::Tap;
+pub use attendant::{Attendance, Attendant};
 use direction::{Direction, has_hung_up};
 pub use ending::{End, Limits};
 pub use failure::Failure;
+use guarded::Wires;
 use interpreter::{Interpreter, Order};
 pub use mailbox::{Answers, Asked, Mailbox, Request};
 pub use memo::Memo;
 use orders::{ANSWERS, DATA, Patience, over};
 use receipts::Receipts;
-use turn::{Read, Turns, rest};
+use turn::Turns;
 
 /// What a port's clients speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,12 @@ pub struct Relay<'a> {
     turns: Turns,
     /// Those who listen in.
     taps: Vec<Tap>,
+    /// Who keeps records of calls and guards the modem, on a port with modems.
+    attendant: Option<Box<Attendant<'a>>>,
+    /// Octets of the client that the guard does not take yet.
+    held: Vec<u8>,
+    /// What the guard wants of the line itself.
+    wires: Wires,
 }
 
 impl<'a> Relay<'a> {
@@ -109,6 +117,7 @@ impl<'a> Relay<'a> {
         protocol: Protocol,
         limits: Limits,
         ledger: Option<Ledger>,
+        attendant: Option<Attendant<'a>>,
     ) -> Self {
         let now = Instant::now();
         let mut to_client = Direction::new(Way::ToClient);
@@ -145,6 +154,9 @@ impl<'a> Relay<'a> {
             noted: None,
             turns: Turns::new(),
             taps: Vec::new(),
+            attendant: attendant.map(Box::new),
+            held: Vec::new(),
+            wires: Wires::default(),
         }
     }
 
@@ -167,7 +179,11 @@ impl<'a> Relay<'a> {
             let order = self
                 .until_order(line, alarm.as_mut(), wanted.as_mut(), mailbox, &mut show)
                 .await;
-            if let Err(end) = order.and_then(|order| self.carry_out(order, line)) {
+            let done = order.and_then(|order| match order {
+                Some(order) => self.carry_out(order, line),
+                None => self.switch_wires(line),
+            });
+            if let Err(end) = done {
                 return end;
             }
             self.note(line);
@@ -176,7 +192,7 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Moves bytes until there is an order that is to be carried out now.
+    /// Moves bytes until there is an order that is to be carried out now, or nothing but wires to switch.
     async fn until_order(
         &mut self,
         line: &Line,
@@ -184,13 +200,16 @@ impl<'a> Relay<'a> {
         mut wanted: Pin<&mut impl Future<Output = ()>>,
         mailbox: &Mailbox,
         show: &mut impl FnMut(&Relay<'_>, &Line),
-    ) -> Result<Order, End> {
+    ) -> Result<Option<Order>, End> {
         let client = self.client.socket();
         let tty = line.tty();
         let mut patience: Patience<'_> = None;
         loop {
+            if self.wires.are_to_be_switched() {
+                return Ok(None);
+            }
             if let Some(order) = self.order_now(line, &mut patience)? {
-                return Ok(order);
+                return Ok(Some(order));
             }
             let due = self.due(line);
             // A time that moved on with the last byte is looked at when it comes, not at each byte.
@@ -202,6 +221,8 @@ impl<'a> Relay<'a> {
             // The ticks of a timer are a millisecond apart.
             let is_past = due.is_some_and(|due| due <= self.last_byte);
             let speaks = !self.is_suspended();
+            let listens = self.listens_to_modem()
+                && (speaks && self.to_client.is_clear() || self.must_hear_modem());
             let heard = if self.takes_data() {
                 Interest::READABLE | Interest::PRIORITY
             } else {
@@ -211,18 +232,18 @@ impl<'a> Relay<'a> {
                 ready = client.ready(heard), if !self.is_deaf_to_client() => {
                     self.client_turn(ready, line)?
                 }
-                ready = tty.readable(), if speaks && self.to_client.is_clear() => {
-                    self.line_turn(ready)?
+                ready = tty.readable(), if listens => {
+                    self.line_turn(ready, line)?
                 }
                 ready = tty.writable(), if !self.to_line.is_clear() => self.kept_to_line(ready)?,
                 ready = client.writable(), if speaks && !self.to_client.is_clear() => {
                     self.kept_to_client(ready)?
                 }
                 () = over(&mut patience), if patience.is_some() => {
-                    return Ok(self.order.take().expect("it was waited for"));
+                    return Ok(Some(self.order.take().expect("it was waited for")));
                 }
                 () = async { if !is_past { alarm.as_mut().await } }, if due.is_some() => match self.overdue(line)? {
-                    Some(order) => return Ok(order),
+                    Some(order) => return Ok(Some(order)),
                     None => false,
                 },
                 request = mailbox.next() => {
@@ -258,139 +279,11 @@ impl<'a> Relay<'a> {
 
     /// Whether there is room for data of the client, or none is needed.
     fn takes_data(&self) -> bool {
+        let is_held = !self.held.is_empty() || self.answers_wait();
         match &self.interpreter {
-            None => self.to_line.is_clear(),
-            Some(interpreter) => self.to_line.kept() < DATA || interpreter.in_synch(),
+            None => self.to_line.is_clear() && !is_held,
+            Some(interpreter) => self.to_line.kept() < DATA && !is_held || interpreter.in_synch(),
         }
-    }
-
-    /// Tells whether there may be more to read.
-    fn client_turn(
-        &mut self,
-        ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
-        line: &Line,
-    ) -> Result<bool, End> {
-        let mut ready = ready.map_err(client_lost)?;
-        let socket = self.client.socket().get_ref();
-        let priority = ready.ready().is_priority();
-        let mut urgent = priority && has_urgent_data(socket);
-        if urgent {
-            self.synch(true);
-        } else if priority {
-            ready.clear_ready_matching(Ready::PRIORITY);
-        }
-        if !self.takes_data() || !ready.ready().is_readable() {
-            return Ok(false);
-        }
-        self.begin(Way::ToLine);
-        let turns = self.turns;
-        let read = turns.read(socket, Way::ToLine, |bytes| self.hear(bytes, line));
-        match read.map_err(client_lost)? {
-            Read::End => {
-                if let Some(error) = self.client_deaf.take() {
-                    return Err(End::ClientLost(error));
-                }
-                self.client_closed = true;
-                self.last_byte = Instant::now();
-                Ok(false)
-            }
-            Read::Some { passed, more } => {
-                passed?;
-                // A read ends where urgent data begins.
-                if urgent && !has_urgent_data(socket) {
-                    urgent = false;
-                    self.synch(false);
-                }
-                Ok(rest(&mut ready, more || urgent))
-            }
-            Read::Nothing => Ok(rest(&mut ready, false)),
-        }
-    }
-
-    /// Octets of the client.
-    fn hear(&mut self, bytes: &[u8], line: &Line) -> Result<(), End> {
-        self.begin_with(Way::ToLine, bytes.len());
-        if self.interpreter.is_some() {
-            self.interpret(bytes, line)
-        } else {
-            self.say(bytes, line)
-        }
-    }
-
-    /// Data for the line.
-    fn say(&mut self, data: &[u8], line: &Line) -> Result<(), End> {
-        self.last_byte = Instant::now();
-        self.overhear(Way::ToLine, data);
-        let passed = self.to_line.pass(data, line.tty());
-        passed.map_err(line_lost)
-    }
-
-    /// Tells whether there may be more to read.
-    fn line_turn(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<bool, End> {
-        let mut ready = ready.map_err(line_lost)?;
-        let client = self.client.socket();
-        self.begin(Way::ToClient);
-        let turns = self.turns;
-        let read = turns.read(ready.get_inner(), Way::ToClient, |bytes| {
-            self.begin_with(Way::ToClient, bytes.len());
-            self.overhear(Way::ToClient, bytes);
-            match (&self.client_deaf, &mut self.interpreter) {
-                (Some(_), _) => Ok(()),
-                (None, None) => self.to_client.pass(bytes, client),
-                (None, Some(interpreter)) => {
-                    self.to_client.pass(&interpreter.translate(bytes), client)
-                }
-            }
-        });
-        match read.map_err(line_lost)? {
-            // A terminal has no end of file but the loss of its other side.
-            Read::End => Err(End::LineLost(Errno::EIO.into())),
-            Read::Some { passed, more } => {
-                self.last_byte = Instant::now();
-                self.receipts.expect(self.last_byte);
-                let more = rest(&mut ready, more);
-                passed.or_else(|error| self.deafened(error))?;
-                Ok(more)
-            }
-            Read::Nothing => Ok(rest(&mut ready, false)),
-        }
-    }
-
-    fn kept_to_line(&mut self, ready: io::Result<AsyncFdReadyGuard<'_, Tty>>) -> Result<bool, End> {
-        self.begin_kept(Way::ToLine);
-        let written = ready.and_then(|mut ready| self.to_line.pass_kept(&mut ready));
-        let written = written.map_err(line_lost)?;
-        if written > 0 {
-            self.last_byte = Instant::now();
-            self.order_since = self.last_byte;
-        }
-        Ok(false)
-    }
-
-    fn kept_to_client(
-        &mut self,
-        ready: io::Result<AsyncFdReadyGuard<'_, Socket>>,
-    ) -> Result<bool, End> {
-        self.begin_kept(Way::ToClient);
-        match ready.and_then(|mut ready| self.to_client.pass_kept(&mut ready)) {
-            Ok(0) => {}
-            Ok(_) => {
-                self.last_byte = Instant::now();
-                self.receipts.expect(self.last_byte);
-            }
-            Err(error) => self.deafened(error)?,
-        }
-        Ok(false)
-    }
-
-    /// The client takes nothing any more. What it sent before it left is still to be read.
-    fn deafened(&mut self, error: io::Error) -> Result<(), End> {
-        self.to_client.forget();
-        if self.client_closed {
-            return Err(client_lost(error));
-        }
-        self.client_deaf = Some(error.into());
-        Ok(())
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::attendant::Attendant;
+use super::guarded::Shown;
 use super::interpreter::{Interpreter, Order, When};
 use super::{End, Relay};
 use crate::com_port::Uart as _;
@@ -53,7 +55,7 @@ impl Relay<'_> {
         }
         if patience.is_none() {
             *patience = match when {
-                Some(When::AfterData) if self.to_line.is_clear() => {
+                Some(When::AfterData) if self.line_has_all() => {
                     Some(Box::pin(line.sent(ORDER_PATIENCE)))
                 }
                 Some(When::After(time)) => Some(Box::pin(sleep(time))),
@@ -104,11 +106,21 @@ impl Relay<'_> {
         let Some(interpreter) = &mut self.interpreter else {
             return Ok(());
         };
-        if order.discards_unsent() {
+        let discards = order.discards_unsent();
+        let attendant = self.attendant.as_deref();
+        let is_guarded = attendant.is_some_and(Attendant::is_guard);
+        let mut shown = Shown::new(line, attendant);
+        let (answer, next) = interpreter.carry_out(order, &mut shown);
+        let dtr = shown.dtr();
+        if discards && is_guarded {
+            self.held = Vec::new();
+        } else if discards {
             self.to_line.forget();
         }
-        let (answer, next) = interpreter.carry_out(order, line);
         self.order = next;
+        if let Some(on) = dtr {
+            self.dtr_was_switched(on, line)?;
+        }
         self.tell(&answer)
     }
 

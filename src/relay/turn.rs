@@ -19,6 +19,10 @@ const TO_LINE: usize = 16 * 1024;
 /// kernel's `n_tty.c`), and a serial line fills this in a third of a second.
 const TO_CLIENT: usize = 4096;
 
+/// The most that moves in one turn to a line whose guard has just stopped in the midst of one: what is left
+/// is written down each time.
+const TO_GUARD: usize = 2048;
+
 /// The most that moves in one turn beside somebody who types, or a modem that says little.
 const BESIDE: usize = 1024;
 
@@ -59,13 +63,26 @@ pub(super) enum Read<T> {
 #[derive(Clone, Copy)]
 pub(super) struct Turns {
     relay: u64,
+    to_line: usize,
 }
 
 impl Turns {
     pub(super) fn new() -> Self {
         let relay = RELAYS.get() + 1;
         RELAYS.set(relay);
-        Turns { relay }
+        Turns {
+            relay,
+            to_line: TO_LINE,
+        }
+    }
+
+    /// Whether the guard of the line has taken all of the last one.
+    pub(super) fn was_taken(&mut self, all: bool) {
+        self.to_line = if all {
+            (self.to_line * 2).min(TO_LINE)
+        } else {
+            TO_GUARD
+        };
     }
 
     /// One turn: reads once and hands on what came.
@@ -98,7 +115,10 @@ impl Turns {
     fn length(self, way: Way) -> usize {
         match TYPED.get() {
             Some((relay, at)) if relay != self.relay && at.elapsed() < TYPES_FOR => BESIDE,
-            _ => longest(way),
+            _ => match way {
+                Way::ToLine => self.to_line,
+                Way::ToClient => TO_CLIENT,
+            },
         }
     }
 }

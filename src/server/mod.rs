@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, warn};
 
 use crate::access::Admission;
+use crate::account::Accounts;
 use crate::activation::{Listener, Stored};
 use crate::board::Board;
 use crate::client::Client;
@@ -71,6 +72,7 @@ struct Server {
     ports: Ports,
     board: Rc<Board>,
     tally: Rc<Tally>,
+    accounts: Rc<Accounts>,
     control: Rc<Control>,
     clients: Clients,
     store: Option<Store>,
@@ -122,20 +124,24 @@ pub async fn serve(
         directory,
         tally,
         drained,
+        aside,
+        accounts,
     } = service.shared;
     let (board, config) = (Rc::<Board>::default(), Rc::<RefCell<Config>>::default());
     let control = Rc::new(Control::new(
         Rc::clone(&board),
         Rc::clone(&tally),
         Rc::clone(&drained),
+        Rc::clone(&aside),
         Rc::clone(&config),
         directory,
     ));
     let server = Rc::new(Server {
-        ports: Ports::new(service.admission, Rc::clone(&config), drained),
+        ports: Ports::new(service.admission, Rc::clone(&config), drained, aside),
         config,
         board,
         tally,
+        accounts,
         control,
         clients: Clients::default(),
         store: Store::of_systemd(),
@@ -270,6 +276,7 @@ impl Server {
         Process {
             board: &self.board,
             tally: &self.tally,
+            accounts: &self.accounts,
             store: self.store.as_ref(),
             farewell: self.farewell.subscribe(),
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::access::Admission;
+use crate::aside::Aside;
 use crate::claim::LockDirectory;
 use crate::config::{self, Config, Instance};
 use crate::drained::Drained;
@@ -22,6 +23,7 @@ pub(super) struct Ports {
     open: RefCell<BTreeMap<String, Rc<Port>>>,
     locks: RefCell<Rc<LockDirectory>>,
     drained: Rc<Drained>,
+    aside: Rc<Aside>,
 }
 
 impl Ports {
@@ -30,6 +32,7 @@ impl Ports {
         admission: Option<Admission>,
         config: Rc<RefCell<Config>>,
         drained: Rc<Drained>,
+        aside: Rc<Aside>,
     ) -> Self {
         let locks = lock_directory(&config.borrow()).into();
         Ports {
@@ -39,6 +42,7 @@ impl Ports {
             open: RefCell::default(),
             locks,
             drained,
+            aside,
         }
     }
 
@@ -87,7 +91,9 @@ impl Ports {
         let admission = self.admission.clone().unwrap_or_else(listed);
         let locks = self.locks();
         let drained = Rc::clone(&self.drained);
-        let port = Port::new(settings, Instance::Shared, admission, locks, drained);
+        let aside = Rc::clone(&self.aside);
+        let instance = Instance::Shared;
+        let port = Port::new(settings, instance, admission, locks, drained, aside);
         let port = Rc::new(port);
         let mut open = self.open.borrow_mut();
         open.insert(name.to_owned(), Rc::clone(&port));
@@ -101,7 +107,9 @@ impl Ports {
         settings.devices = vec![revived.device()];
         let nobody = Admission::Listed(settings.allow.clone());
         let drained = Rc::clone(&self.drained);
-        Port::new(&settings, Instance::Shared, nobody, self.locks(), drained)
+        let aside = Rc::clone(&self.aside);
+        let instance = Instance::Shared;
+        Port::new(&settings, instance, nobody, self.locks(), drained, aside)
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::client::{Client, Peer};
 use crate::ledger::Ledger;
 use crate::line::{Found, Line};
-use crate::relay::Limits;
+use crate::relay::{Attendance, Limits};
 use crate::store::{Kept, Store};
 
 /// What stays the same while a session is in one stage.
@@ -29,7 +29,7 @@ pub(super) enum Stage {
     /// It waits for a line.
     Waits(Wait),
     /// It has one.
-    Serves(Beginning),
+    Serves(Box<Beginning>),
 }
 
 impl Stage {
@@ -59,6 +59,7 @@ pub(super) struct Beginning {
     pub(super) lock_files: Vec<PathBuf>,
     pub(super) found: Found,
     pub(super) limits: Limits,
+    pub(super) attendance: Option<Attendance>,
 }
 
 /// A session's descriptors with systemd, and the ledger that is one of them.

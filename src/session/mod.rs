@@ -1,6 +1,7 @@
 //! One client's life, from accept to release; the same code for the shared daemon, the
 //! per-connection instance and classic inetd, and for a client whom another process has left.
 
+mod attendance;
 mod deposit;
 mod queue;
 mod record;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::access::admit;
+use crate::account::Accounts;
 use crate::board::{Board, Look, Seat};
 use crate::client::Client;
 use crate::com_port::{Counts, Uart as _};
@@ -22,10 +24,11 @@ use crate::journal;
 use crate::line::Line;
 use crate::pool::Pool;
 use crate::port::Port;
-use crate::relay::{End, Relay};
+use crate::relay::{Attendant, End, Relay};
 use crate::store::{self, Kept, Store};
 use crate::tally::{Entry, PortWord, Tally};
 use crate::uptime::uptime;
+use attendance::{attendance, host};
 use deposit::{Beginning, Deposit, Head, Stage};
 use queue::{Guest, get_line};
 use record::{Reason, Record};
@@ -46,6 +49,8 @@ pub struct Process<'a> {
     pub board: &'a Board,
     /// Where it is counted.
     pub tally: &'a Tally,
+    /// Where calls are counted, for each client.
+    pub accounts: &'a Accounts,
     /// Who keeps it while there is no process, if anybody does.
     pub store: Option<&'a Store>,
     /// Becomes something when the service ends.
@@ -151,6 +156,8 @@ async fn enter<E>(
     seat: Seat<'_>,
     before_relay: impl FnOnce() -> Result<(), E>,
 ) -> Result<(), E> {
+    // Names are looked up in threads, which have to be over when the privileges go.
+    let attendance = Box::pin(attendance(port, guest.client.peer())).await;
     let Some((guest, line)) = Box::pin(get_line(guest, port, process, &seat)).await else {
         return Ok(());
     };
@@ -166,13 +173,14 @@ async fn enter<E>(
     let head = || Head {
         port: port.name.clone(),
         peer: client.peer(),
-        stage: Stage::Serves(Beginning {
+        stage: Stage::Serves(Box::new(Beginning {
             began: uptime(),
             device: line.device().to_owned(),
             lock_files: line.locks().map(ToOwned::to_owned).collect(),
             found: line.found().clone(),
             limits: port.limits,
-        }),
+            attendance: attendance.clone(),
+        })),
     };
     let deposit = match (deposit, process.store) {
         (Some(deposit), _) => deposit.add_line(&line, &head()),
@@ -180,8 +188,12 @@ async fn enter<E>(
         (None, None) => None,
     };
     let (kept, ledger) = deposit.map(|of| (of.kept, of.ledger)).unzip();
+    let attendant = attendance.map(|attendance| {
+        let caller = record.caller();
+        Attendant::new(attendance, caller, host(client.peer()), process.accounts)
+    });
     let call = Box::new(Call {
-        relay: Relay::new(&client, port.protocol, port.limits, ledger),
+        relay: Relay::new(&client, port.protocol, port.limits, ledger, attendant),
         entry: process
             .tally
             .begin(&port.name, line.device(), line.counts()),
@@ -326,7 +338,7 @@ async fn part(parted: Parted<'_>, client: Client, tally: &Tally) {
     } = parted;
     let release = async {
         let releasing = pool.releasing();
-        release(line, kept).await;
+        release(line, kept, pool).await;
         entry.end();
         tally.note(&entry);
         drop(seat);
@@ -340,8 +352,8 @@ async fn part(parted: Parted<'_>, client: Client, tally: &Tally) {
 }
 
 /// Hangs up, and gives the line back.
-async fn release(mut line: Line, kept: Option<Kept>) {
-    line.hang_up().await;
+async fn release(mut line: Line, kept: Option<Kept>, pool: &Pool) {
+    pool.hang_up(&mut line).await;
     if kept.is_some() {
         drop(kept);
         if line.unsent() > 0 {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::info;
 
+use crate::call::Caller;
 use crate::client::Peer;
 use crate::config::display_duration;
 use crate::journal;
@@ -46,6 +47,16 @@ impl Record {
             moved: Moved::default(),
             lost: 0,
             reason: None,
+        }
+    }
+
+    /// On whose account calls are made.
+    pub(super) fn caller(&self) -> Caller {
+        Caller {
+            port: self.port.clone(),
+            line: self.device.clone(),
+            client: self.peer.to_string(),
+            session: self.session,
         }
     }
 
@@ -118,6 +129,10 @@ impl Drop for Record {
             Some(Reason::Ended(End::HungUp)) => {
                 ("hung-up", "it was ended by `modemctl hangup`".to_owned())
             }
+            Some(Reason::Ended(End::ModemLost)) => (
+                "modem-lost",
+                "the modem did not do what it was told".to_owned(),
+            ),
             Some(Reason::Crashed) => (
                 "crashed",
                 "modemd died twice in a row over it, please report this".to_owned(),

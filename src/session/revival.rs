@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 use tracing::warn;
 
+use super::attendance::host;
 use super::deposit::{Deposit, Head, Stage};
 use super::queue::Guest;
 use super::record::{Reason, Record};
@@ -20,8 +21,9 @@ use crate::client::{Client, Peer};
 use crate::com_port::Uart as _;
 use crate::ledger::{Ledger, Left};
 use crate::line::Line;
+use crate::pool::Pool;
 use crate::port::Port;
-use crate::relay::{Limits, Memo, Moved, Relay};
+use crate::relay::{Attendance, Attendant, Limits, Memo, Moved, Relay};
 use crate::store::{Kept, Store};
 use crate::uptime::uptime;
 
@@ -49,6 +51,7 @@ pub struct Session {
     /// Why one of them could not be had.
     missing: Option<Unavailable>,
     limits: Limits,
+    attendance: Option<Attendance>,
     memo: Memo,
     deposit: Deposit,
     record: Record,
@@ -108,11 +111,15 @@ impl Remains {
         if self.stored.client.is_none() {
             return Err(missing("client"));
         }
-        if matches!(head.stage, Stage::Serves(_)) {
+        if let Stage::Serves(beginning) = &head.stage {
             if self.stored.line.is_none() {
                 return Err(missing("line"));
             }
-            self.memo = Some(Memo::read(ledger).map_err(useless)?);
+            let memo = self.memo.insert(Memo::read(ledger).map_err(useless)?);
+            // Nobody goes on without it who began with it.
+            if !memo.is_attended_as(beginning.attendance.as_ref()) {
+                return Err(missing("guard"));
+            }
         }
         Ok(())
     }
@@ -151,6 +158,7 @@ impl Remains {
             lock_files: beginning.lock_files,
             missing,
             limits: beginning.limits,
+            attendance: beginning.attendance,
             memo,
             deposit: Deposit { kept, ledger },
             record,
@@ -259,7 +267,7 @@ impl Revived {
                 }
             }
             Revived::Session(session) => session.resume(port, process).await,
-            Revived::Wreck(wreck) => wreck.clear().await,
+            Revived::Wreck(wreck) => wreck.clear(&port.pool).await,
         }
     }
 
@@ -302,8 +310,15 @@ impl Session {
             .arrive(self.record.session, &port.name, self.record.peer);
         let counts = self.line.counts();
         let Deposit { kept, ledger } = self.deposit;
+        let peer = self.record.peer;
+        let attendant = self.attendance.zip(self.memo.take_attendant());
+        let attendant = attendant.map(|(attendance, memo)| {
+            let caller = self.record.caller();
+            let accounts = process.accounts;
+            Attendant::resume(attendance, memo, caller, host(peer), accounts, &self.line)
+        });
         let call = Box::new(Call {
-            relay: Relay::resume(&self.client, self.limits, self.memo, ledger),
+            relay: Relay::resume(&self.client, self.limits, self.memo, ledger, attendant),
             entry: process.tally.resume(&port.name, self.line.device(), counts),
             line: self.line,
             record: self.record,
@@ -330,7 +345,7 @@ impl Session {
 }
 
 impl Wreck {
-    async fn clear(self) {
+    async fn clear(self, pool: &Pool) {
         let Wreck {
             client,
             line,
@@ -341,7 +356,7 @@ impl Wreck {
         drop(kept);
         let release = async {
             if let Some(line) = line {
-                release(line, None).await;
+                release(line, None, pool).await;
             }
             drop(record);
         };

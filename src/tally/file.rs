@@ -4,22 +4,18 @@
 //! (2), the key, zeros up to a multiple of eight, and its words, all of them little endian. The key of a
 //! port is its name, that of a line the port's name, a zero and the line's path.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
 use std::time::Duration;
 
+use crate::shared_file::{SIGNATURE_LENGTH, SharedFile};
+
 /// What the file begins with, with its version: another version of modemd begins anew.
-const SIGNATURE: &[u8; 16] = b"modemd tally  1\n";
+const SIGNATURE: &[u8; SIGNATURE_LENGTH] = b"modemd tally  1\n";
 
-/// How long is waited for another process that has the file locked. It has for some microseconds; one
-/// that is stopped in the midst of it must not stop all the others, whose event loop this is.
+/// What is counted is worth no longer wait for another process that has the file locked.
 const PATIENCE: Duration = Duration::from_millis(2);
-
-const PAUSE: Duration = Duration::from_micros(100);
 
 /// What a record begins with.
 const HEAD: usize = 8;
@@ -219,99 +215,31 @@ pub fn records_of(octets: &[u8]) -> Vec<Record> {
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct TallyFile {
-    file: File,
-    path: PathBuf,
-}
+pub(super) struct TallyFile(SharedFile);
 
 impl TallyFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(path)?;
-            let this = TallyFile {
-                file,
-                path: path.to_owned(),
-            };
-            if this.locked(|| this.is_fit())? {
-                return Ok(this);
-            }
-        }
-    }
-
-    /// Whether this is the file to count in. Another version's is put out of the way: a process of that
-    /// version may still count in it.
-    fn is_fit(&self) -> io::Result<bool> {
-        let is_there = fs::metadata(&self.path).is_ok_and(|of| {
-            let ours = self.file.metadata().map(|of| of.ino());
-            ours.is_ok_and(|ours| ours == of.ino())
-        });
-        if !is_there {
-            return Ok(false);
-        }
-        if self.file.metadata()?.len() == 0 {
-            self.file.write_all_at(SIGNATURE, 0)?;
-        }
-        let mut begin = [0; SIGNATURE.len()];
-        let is_ours = self.file.read_exact_at(&mut begin, 0).is_ok() && begin == *SIGNATURE;
-        if !is_ours {
-            fs::remove_file(&self.path)?;
-        }
-        Ok(is_ours)
+        SharedFile::open(path, SIGNATURE, PATIENCE).map(TallyFile)
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Does something that no other process may do meanwhile.
-    fn locked<T>(&self, what: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let mut patience = PATIENCE;
-        while let Err(error) = self.file.try_lock() {
-            if patience.is_zero() {
-                return Err(error.into());
-            }
-            patience = patience.saturating_sub(PAUSE);
-            sleep(PAUSE);
-        }
-        let done = what();
-        self.file.unlock()?;
-        done
-    }
-
-    fn octets(&self) -> io::Result<Vec<u8>> {
-        let length = usize::try_from(self.file.metadata()?.len()).unwrap_or(0);
-        let mut octets = vec![0; length];
-        let mut at = 0;
-        while at < length {
-            match self.file.read_at(&mut octets[at..], at as u64)? {
-                0 => break,
-                count => at += count,
-            }
-        }
-        octets.truncate(at);
-        Ok(octets)
+        self.0.path()
     }
 
     pub(super) fn records(&self) -> io::Result<Vec<Record>> {
-        Ok(records_of(&self.octets()?))
+        Ok(records_of(&self.0.octets(usize::MAX)?))
     }
 
     /// The place of the words of a record, which is made if there is none.
     pub(super) fn find_or_make(&self, key: &Key) -> io::Result<u64> {
-        self.locked(|| {
-            let (found, end) = parse(&self.octets()?);
+        self.0.locked(|| {
+            let (found, end) = parse(&self.0.octets(usize::MAX)?);
             if let Some(found) = found.iter().find(|found| found.key == *key) {
                 return Ok(found.place);
             }
             let record = key.record()?;
-            self.file.set_len(end as u64)?;
-            self.file.write_all_at(&record, end as u64)?;
+            self.0.set_len(end as u64)?;
+            self.0.write_all_at(&record, end as u64)?;
             Ok((end + words_at(key.octets().len())) as u64)
         })
     }
@@ -319,7 +247,7 @@ impl TallyFile {
     /// The words of a line's record.
     pub(super) fn words(&self, place: u64) -> io::Result<Words> {
         let mut octets = [0; LINE_WORDS * WORD];
-        self.file.read_exact_at(&mut octets, place)?;
+        self.0.read_exact_at(&mut octets, place)?;
         let (chunks, _) = octets.as_chunks::<WORD>();
         let mut words = Words::default();
         for (word, chunk) in words.iter_mut().zip(chunks) {
@@ -330,17 +258,17 @@ impl TallyFile {
 
     pub(super) fn write(&self, place: u64, words: &Words) -> io::Result<()> {
         let octets: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.file.write_all_at(&octets, place)
+        self.0.write_all_at(&octets, place)
     }
 
     /// Adds to one word of a record that many processes write to.
     pub(super) fn add(&self, place: u64, word: usize, count: u64) -> io::Result<()> {
         let place = place + (word * WORD) as u64;
-        self.locked(|| {
+        self.0.locked(|| {
             let mut octets = [0; WORD];
-            self.file.read_exact_at(&mut octets, place)?;
+            self.0.read_exact_at(&mut octets, place)?;
             let sum = u64::from_le_bytes(octets).wrapping_add(count);
-            self.file.write_all_at(&sum.to_le_bytes(), place)
+            self.0.write_all_at(&sum.to_le_bytes(), place)
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// `systemd-socket-activate` with these options, and the program it is to start.
-fn activated(options: &[&str], program: &Command) -> Running {
+pub(crate) fn activated(options: &[&str], program: &Command) -> Running {
     let mut command = Command::new("systemd-socket-activate");
     command.args(options);
     command.arg(program.get_program()).args(program.get_args());

@@ -16,7 +16,7 @@ use crate::support::{Client, Modem, Scratch, bounded, have, random, share, wait_
 const WIDTH: usize = 1728;
 
 /// A page full of dots, in the format that fax modems take.
-fn page(scratch: &Scratch) -> PathBuf {
+pub(crate) fn page(scratch: &Scratch) -> PathBuf {
     const HEIGHT: usize = 200;
     let mut picture = format!("P4\n{WIDTH} {HEIGHT}\n").into_bytes();
     // The last row is white: efax does not keep it.
@@ -40,7 +40,7 @@ fn convert(file: &Path, format: &str) -> Vec<u8> {
 
 /// The rows of a page that are not white: above them efax leaves room for a header.
 #[track_caller]
-fn rows(page: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn rows(page: &Path) -> Vec<Vec<u8>> {
     let picture = convert(page, "pbm");
     let header = picture.iter().position(|octet| *octet == b'\n').unwrap();
     let rows = picture[header + 1..].chunks(WIDTH / 8);
@@ -49,7 +49,7 @@ fn rows(page: &Path) -> Vec<Vec<u8>> {
 }
 
 /// An efax on this device that tells all that it does.
-fn efax(attached: &Attached, arguments: &[&str], scratch: &Scratch) -> Client {
+pub(crate) fn efax(attached: &Attached, arguments: &[&str], scratch: &Scratch) -> Client {
     let child = bounded("efax")
         .args(["-d", attached.name(), "-o1", "-v", "", "-v", "ewinchmrt"])
         .args(arguments)

@@ -81,7 +81,7 @@ impl Observer {
         self.ask::<Sessions>("ListSessions").sessions
     }
 
-    fn lines(&mut self) -> Vec<Line> {
+    pub(crate) fn lines(&mut self) -> Vec<Line> {
         self.ask::<Lines>("ListLines").lines
     }
 
@@ -124,7 +124,7 @@ impl Seen {
         Observer::new(&self.socket())
     }
 
-    fn restart(&mut self, ports: &str) {
+    pub(crate) fn restart(&mut self, ports: &str) {
         self.server.signal(Signal::SIGTERM);
         self.server.wait();
         self.server = Running::start(command(&self.scratch, ports));

@@ -401,6 +401,37 @@ fn mistakes_in_the_configuration_are_counted_and_exit_78() {
 }
 
 #[test]
+fn modems_that_are_set_aside_and_hours_without_a_time_zone_are_found() {
+    let system = System::new();
+    let config = format!(
+        "[ports.modem]\ndevices = [\"{ADAPTER}\"]\nallow = [\"localhost\"]\n\
+         [ports.modem.dial]\nallow = [\"0800*\"]\nhours = [\"08:00-18:00\"]\n"
+    );
+    system.write("etc/modemd/modemd.toml", &config);
+    let pause = |until: u64| {
+        format!(
+            r#"{{"{ADAPTER}":{{"until":{{"secs":{until},"nanos":0}},"length":{{"secs":60,"nanos":0}},"why":"no answer"}}}}"#
+        )
+    };
+    system.write("run/modemd/private/aside", &pause(1 << 40));
+    let said = text(&system.doctor(&[]).stdout);
+    let aside = format!("problem  calls: {ADAPTER} is set aside: no answer\n");
+    assert!(said.contains(&aside), "{said}");
+    assert!(
+        said.contains("`hours` of port `modem` are in UTC"),
+        "{said}"
+    );
+    // That is over.
+    system.write("run/modemd/private/aside", &pause(0));
+    system.write("etc/localtime", "TZif");
+    let said = text(&system.doctor(&[]).stdout);
+    assert!(
+        said.contains("ok       calls: 1 port with modems"),
+        "{said}"
+    );
+}
+
+#[test]
 fn another_file_is_judged_without_the_units_that_are_not_made_of_it() {
     let system = System::new();
     system.write(

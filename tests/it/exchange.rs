@@ -17,6 +17,23 @@ pub(crate) struct Exchange {
     pub(crate) scratch: Scratch,
 }
 
+/// So many emulated modems of this process: their devices and numbers.
+pub(crate) fn emulated_modems(count: usize) -> (Vec<PathBuf>, Vec<String>) {
+    let modems = EmulatedModems::start(count).unwrap();
+    let each = modems.devices().iter();
+    let found = each
+        .map(|modem| (modem.path().to_owned(), modem.number().to_owned()))
+        .unzip();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(modems.run())
+    });
+    found
+}
+
 impl Exchange {
     /// On a raw port.
     pub(crate) fn with_modems(count: usize) -> Self {
@@ -29,24 +46,7 @@ impl Exchange {
     }
 
     fn sharing(count: usize, options: &[&str]) -> Self {
-        let modems = EmulatedModems::start(count).unwrap();
-        let numbers = modems
-            .devices()
-            .iter()
-            .map(|modem| modem.number().to_owned())
-            .collect();
-        let devices: Vec<_> = modems
-            .devices()
-            .iter()
-            .map(|modem| modem.path().to_owned())
-            .collect();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(modems.run())
-        });
+        let (devices, numbers) = emulated_modems(count);
         let scratch = Scratch::new();
         let devices: Vec<&Path> = devices.iter().map(PathBuf::as_path).collect();
         Exchange {

@@ -225,6 +225,7 @@ fn line(path: &str) -> Line {
         session: None,
         holder: None,
         drained: false,
+        aside: None,
     }
 }
 

@@ -282,6 +282,10 @@ fn obey(modems: &mut [FaxModem; 2], this: usize, command: &str) {
     } else if command == "+FCLASS=?" {
         modems[this].answer("0,1");
         modems[this].answer("OK");
+    } else if command == "S2?" {
+        // There is nothing that it would take for an escape.
+        modems[this].answer("255");
+        modems[this].answer("OK");
     } else if let Some(modulation) = value("+FTH=").or(value("+FTM=")) {
         modems[this].begin(Doing::Sending(modulation));
     } else if let Some(modulation) = value("+FRH=").or(value("+FRM=")) {

@@ -39,6 +39,7 @@ fn line(line: &str, state: LineState, drained: bool) -> Line {
         session: None,
         holder: None,
         drained,
+        aside: None,
     }
 }
 

@@ -88,6 +88,36 @@ fn check_does_not_say_that_nobody_gets_in_at_a_unix_socket() {
     );
 }
 
+#[test]
+fn check_says_which_numbers_may_be_dialled() {
+    let scratch = Scratch::new();
+    let dial = "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n\
+                [ports.modem.dial]\nallow = [\"+49*\", \"0800*\"]\ndeny = [\"*0900*\"]\n";
+    let clients = "hours = [\"Mon-Fri 8:00-18:00\"]\nminutes_per_call = 60\n\
+                   [[ports.modem.dial.clients]]\nhosts = [\"desk\", \"192.168.2.7\"]\n\
+                   allow = [\"*\"]\ncalls_per_hour = 2\n\
+                   [[ports.modem.dial.clients]]\nhosts = [\"192.168.2.0/24\"]\nallow = []\n";
+    for (text_of_file, lines) in [
+        (dial.to_owned(), vec!["dials:    +49*, 0800*; not *0900*"]),
+        (
+            dial.to_owned() + clients,
+            vec![
+                "dials:    from desk, 192.168.2.7: *; not *0900*; Mon-Fri 08:00-18:00; \
+                 2 calls an hour; 60 minutes a call",
+                "dials:    from 192.168.2.0/24: nothing",
+                "dials:    from elsewhere: +49*, 0800*; not *0900*; Mon-Fri 08:00-18:00; \
+                 60 minutes a call",
+            ],
+        ),
+    ] {
+        let done = check(&scratch.file("modemd.toml", &text_of_file));
+        let said = text(&done.stdout);
+        let dials = said.lines().filter_map(|line| line.strip_prefix("  "));
+        let dials: Vec<_> = dials.filter(|line| line.starts_with("dials:")).collect();
+        assert_eq!(dials, lines, "{said}{}", text(&done.stderr));
+    }
+}
+
 const PORT: &str = "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\n";
 
 #[test]

@@ -70,6 +70,10 @@ class Tty:
         """The kernel's `struct serial_icounter_struct`."""
         return struct.unpack("20i", fcntl.ioctl(self.fd, TIOCGICOUNT, bytes(80)))
 
+    def received(self):
+        """How many octets have arrived, read or not."""
+        return self._counts()[4]
+
     def breaks(self):
         """How many BREAKs have arrived."""
         return self._counts()[9]

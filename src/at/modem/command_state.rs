@@ -1,22 +1,14 @@
 //! What each command does.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::{Modem, RATE, State};
-use crate::at::command::{self, Basic, Command, Dial, DialItem};
+use crate::at::command::{self, Basic, Command, CommandError};
 use crate::at::escape::EscapeWatch;
-use crate::at::plan;
-use crate::at::profile::{Profile, TerminalGone};
+use crate::at::profile::TerminalGone;
 use crate::at::result::{CallProgress, ResultCode};
-
-/// How long `@` waits for silence (V.250 6.3.1.1: five seconds after ringing).
-const QUIET: Duration = Duration::from_secs(5);
-
-/// How long `!` keeps the hook down, half a second as Hayes' modems did.
-const HOOK_FLASH: Duration = Duration::from_millis(500);
-
-/// Digits kept of a number, more than any telephone network takes.
-const LONGEST_NUMBER: usize = 64;
+use crate::at::temperament::Style;
 
 /// Commands that programs send to set up hardware which this modem does not have, with the
 /// largest number each: taken, and without effect.
@@ -50,44 +42,64 @@ const WITHOUT_EFFECT: &[(Option<u8>, u8, u32)] = &[
     (Some(b'\\'), b'V', 1), // error correction told with CONNECT
 ];
 
+/// The same of a mobile phone.
+const WITHOUT_EFFECT_GSM: &[(Option<u8>, u8, u32)] = &[(None, b'P', 0), (None, b'T', 0)];
+
+/// What is left to do of a command line.
+pub(super) type Rest = VecDeque<Result<Command, CommandError>>;
+
 /// What becomes of the rest of the line after a command.
-enum Outcome {
+#[derive(Debug)]
+pub(super) enum Outcome {
     /// It goes on.
     Next,
     /// It ends with this result.
     Ends(ResultCode),
-    /// It ends, and the result comes when the call is up or has failed.
+    /// It ends with this error of a mobile phone (3GPP TS 27.007, 9.2).
+    Fails(u16),
+    /// It ends or waits, and the result comes later.
     Later,
 }
 
 impl Modem {
     pub(super) fn carry_out(&mut self, body: &[u8], now: Instant) {
-        for command in command::parse(body) {
+        self.go_on(command::parse(body).collect(), now);
+    }
+
+    /// Carries out what is left of a line.
+    pub(super) fn go_on(&mut self, mut rest: Rest, now: Instant) {
+        while let Some(command) = rest.pop_front() {
             let outcome = match command {
-                Ok(command) => self.carry_out_one(&command, now),
+                Ok(Command::Dial(dial)) => self.dial(dial, std::mem::take(&mut rest), now),
+                Ok(command) => self.carry_out_one(command, now),
                 Err(_) => Outcome::Ends(ResultCode::Error),
             };
             match outcome {
                 Outcome::Next => {}
-                Outcome::Ends(result) => return self.tell(result),
+                Outcome::Ends(result) => return self.tell(result, now),
+                Outcome::Fails(error) => return self.fail(error, now),
                 Outcome::Later => return,
             }
         }
-        self.tell(ResultCode::Ok);
+        self.tell(ResultCode::Ok, now);
     }
 
-    fn carry_out_one(&mut self, command: &Command, now: Instant) -> Outcome {
+    fn carry_out_one(&mut self, command: Command, now: Instant) -> Outcome {
         let done = match command {
-            Command::Basic(basic) => return self.basic(*basic, now),
-            Command::Dial(dial) => return self.dial(dial, now),
-            Command::Extended(_) => None,
-            Command::SelectRegister(n) => self.select(Some(*n)).map(drop),
-            Command::ReadRegister(n) => self.select(*n).map(|value| {
-                self.inform(&format!("{value:03}"));
+            Command::Basic(basic) => return self.basic(basic, now),
+            Command::Extended(command) => return self.extended(&command, now),
+            Command::SelectRegister(n) => self.select(Some(n)).map(drop),
+            Command::ReadRegister(n) => self.select(n).map(|value| {
+                self.inform(&format!("{value:03}"), now);
             }),
             Command::WriteRegister { register, value } => self
-                .select(*register)
-                .and_then(|_| self.profile.registers.set(self.selected_register, *value)),
+                .select(register)
+                .and_then(|_| self.profile.registers.set(self.selected_register, value)),
+            Command::Store(store) => self
+                .stored_numbers
+                .get_mut(usize::from(store.place.unwrap_or(0)))
+                .map(|stored| *stored = store.dial),
+            Command::Dial(_) => None,
         };
         done.map_or(Outcome::Ends(ResultCode::Error), |()| Outcome::Next)
     }
@@ -95,6 +107,9 @@ impl Modem {
     /// Makes `n`, or what was selected before, the selected register and returns its value.
     fn select(&mut self, n: Option<u8>) -> Option<u8> {
         let n = n.unwrap_or(self.selected_register);
+        if matches!(n, 2 | 12) && !self.temperament.has_s2 {
+            return None;
+        }
         let value = self.profile.registers.get(n)?;
         self.selected_register = n;
         Some(value)
@@ -110,12 +125,12 @@ impl Modem {
             (None, b'O', 0 | 1) => return self.go_online(now),
             _ => {}
         }
-        self.set(basic.prefix, basic.letter, number)
+        self.set(basic.prefix, basic.letter, number, now)
             .map_or(Outcome::Ends(ResultCode::Error), |()| Outcome::Next)
     }
 
     /// The commands that are done at once; `None` for an error.
-    fn set(&mut self, prefix: Option<u8>, letter: u8, number: u32) -> Option<()> {
+    fn set(&mut self, prefix: Option<u8>, letter: u8, number: u32, now: Instant) -> Option<()> {
         let octet = u8::try_from(number).ok()?;
         let up_to = |largest| (octet <= largest).then_some(octet);
         let switch = || up_to(1).map(|on| on == 1);
@@ -130,7 +145,7 @@ impl Modem {
             (Some(b'&'), b'D') => self.profile.terminal_gone = TerminalGone::choice(number)?,
             (Some(b'&'), b'K') => self.profile.flow_control = up_to(6)?,
             (None, b'H') => self.set_hook(up_to(1)? == 1),
-            (None, b'I') => self.identify(up_to(4)?),
+            (None, b'I') => self.identify(up_to(4)?, now)?,
             (None, b'Z') => {
                 up_to(0)?;
                 self.go_on_hook();
@@ -138,7 +153,7 @@ impl Modem {
             }
             (Some(b'&'), b'F') => {
                 up_to(0)?;
-                self.profile = Profile::default();
+                self.profile = self.temperament.factory;
             }
             (Some(b'&'), b'W') => {
                 up_to(0)?;
@@ -147,13 +162,17 @@ impl Modem {
             }
             (Some(b'&'), b'V') => {
                 up_to(0)?;
-                self.inform(&self.profile.view());
+                self.inform(&self.profile.view(), now);
             }
             _ => {
+                let without_effect = match self.temperament.style {
+                    Style::Hayes => WITHOUT_EFFECT,
+                    Style::Gsm => WITHOUT_EFFECT_GSM,
+                };
                 let known = |&&(p, l, largest): &&(Option<u8>, u8, u32)| {
                     (p, l) == (prefix, letter) && number <= largest
                 };
-                WITHOUT_EFFECT.iter().find(known)?;
+                without_effect.iter().find(known)?;
             }
         }
         Some(())
@@ -168,25 +187,19 @@ impl Modem {
         }
     }
 
-    fn identify(&mut self, number: u8) {
-        match number {
-            0 => self.inform("modemd"),
-            1 => self.inform("Linux ISDN"),
+    fn identify(&mut self, number: u8, now: Instant) -> Option<()> {
+        match (self.temperament.style, number) {
+            (Style::Gsm, 0) => self.inform("SIM800 R14.18", now),
+            (Style::Gsm, _) => return None,
+            (Style::Hayes, 0) => self.inform("modemd", now),
+            (Style::Hayes, 1) => self.inform("Linux ISDN", now),
             // V.250 6.1.3 leaves it to the maker; Hayes' modems tested their memory at 2 and
             // answered with the result code alone.
-            2 => {}
-            3 => self.inform(concat!("modemd ", env!("CARGO_PKG_VERSION"))),
-            _ => self.inform(&format!("telephone number {}", self.number)),
+            (Style::Hayes, 2) => {}
+            (Style::Hayes, 3) => self.inform(concat!("modemd ", env!("CARGO_PKG_VERSION")), now),
+            (Style::Hayes, _) => self.inform(&format!("telephone number {}", self.number), now),
         }
-    }
-
-    fn inform(&mut self, text: &str) {
-        let mut out = Vec::new();
-        let result_follows = !self.profile.quiet;
-        self.profile
-            .wording()
-            .information(text, result_follows, &mut out);
-        self.to_terminal.extend(out);
+        Some(())
     }
 
     fn go_online(&mut self, now: Instant) -> Outcome {
@@ -195,50 +208,5 @@ impl Modem {
         }
         self.state = State::Online(EscapeWatch::new(now));
         Outcome::Ends(ResultCode::Connect(RATE))
-    }
-
-    fn dial(&mut self, dial: &Dial, now: Instant) -> Outcome {
-        if matches!(self.state, State::OnlineCommand) {
-            return Outcome::Ends(ResultCode::Error);
-        }
-        let registers = self.profile.registers;
-        let mut number = std::mem::take(&mut self.dialled);
-        let mut pauses = Duration::ZERO;
-        if number.is_empty() && !self.profile.progress.hears_dial_tone() {
-            pauses += registers.blind_dialling();
-        }
-        let mut dial_tone = true;
-        let mut waits_for_answer = false;
-        for item in &dial.items {
-            match *item {
-                DialItem::Digit(digit) => number.push(char::from(digit)),
-                DialItem::Redial => number.push_str(&self.last_number),
-                DialItem::Pause => pauses += registers.comma(),
-                DialItem::HookFlash => pauses += HOOK_FLASH,
-                DialItem::WaitForQuiet => {
-                    pauses += QUIET;
-                    waits_for_answer = true;
-                }
-                DialItem::WaitForDialTone => dial_tone &= plan::gives_dial_tone(&number),
-                DialItem::Stored(_) => return Outcome::Ends(ResultCode::Error),
-                DialItem::Tone | DialItem::Pulse | DialItem::AnswerTone | DialItem::Other(_) => {}
-            }
-        }
-        // `ATDLL` doubles it each time; ITU-T E.164 knows 15 digits at most.
-        number.truncate(LONGEST_NUMBER);
-        self.ringing_stopped();
-        if dial.stays_in_command_state {
-            self.set_hook(true);
-            self.dialled = number;
-            return Outcome::Next;
-        }
-        self.last_number.clone_from(&number);
-        let (number, failure) = if dial_tone {
-            (Some(number), ResultCode::NoCarrier)
-        } else {
-            (None, ResultCode::NoDialtone)
-        };
-        self.connect(now, now + pauses, number, failure, waits_for_answer);
-        Outcome::Later
     }
 }

@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::termios::{
     BaudRate, ControlFlags, FlushArg, InputFlags, LocalFlags, SetArg, Termios, cfsetspeed, tcflush,
@@ -49,12 +49,23 @@ nix::ioctl_write_ptr_bad!(
 
 /// What the first octet of a read says (`asm-generic/ioctls.h`): data follows; what had come in was thrown
 /// away; what was to go out was.
-const DATA: u8 = 0;
+pub(crate) const DATA: u8 = 0;
 const FLUSHED_INPUT: u8 = 1;
 const FLUSHED_OUTPUT: u8 = 2;
 
+/// Puts the master in packet mode.
+pub(crate) fn tell_doings(master: &PtyMaster) -> nix::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the kernel reads one `int`, which is there.
+    #[allow(unsafe_code)]
+    unsafe {
+        tiocpkt(master.as_raw_fd(), &raw const on)?;
+    }
+    Ok(())
+}
+
 /// Whether the kernel hands on what comes in as it is (`n_tty_set_termios()` in its `n_tty.c`).
-fn is_raw(termios: &Termios) -> bool {
+pub(crate) fn is_raw(termios: &Termios) -> bool {
     let input = InputFlags::ISTRIP
         | InputFlags::IUCLC
         | InputFlags::IGNCR
@@ -139,12 +150,7 @@ impl Pty {
         grantpt(&master)?;
         unlockpt(&master)?;
         let path = PathBuf::from(ptsname_r(&master)?);
-        let on: libc::c_int = 1;
-        // SAFETY: the kernel reads one `int`, which is there.
-        #[allow(unsafe_code)]
-        unsafe {
-            tiocpkt(master.as_raw_fd(), &raw const on)?;
-        }
+        tell_doings(&master)?;
         // `devpts` gives it to its own group, `tty`.
         chown(&path, None, Some(nix::unistd::getegid().as_raw()))?;
         fs::set_permissions(&path, Permissions::from_mode(0o660))?;

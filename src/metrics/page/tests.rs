@@ -29,6 +29,7 @@ fn answers() -> impl Strategy<Value = Answers> {
         session: None,
         holder: None,
         drained,
+        aside: None,
     });
     let of_port = (name(), any::<u64>()).prop_map(|(port, count)| PortCounts {
         port,

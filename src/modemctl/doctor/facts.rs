@@ -37,9 +37,13 @@ pub(super) struct Facts {
     pub(super) braille: Vec<RulesFile>,
     /// USB devices without a line, which may be those that brltty has taken.
     pub(super) bare_usb: Vec<UsbDevice>,
+    /// The lines whose modems do not do what they are told.
+    pub(super) set_aside: Seen<Vec<SetAside>>,
+    /// Whether it is said in which time zone this machine is.
+    pub(super) has_time_zone: bool,
     /// What keeps names from being looked up in the services' sandbox.
     pub(super) lookups: Option<&'static str>,
-    /// The names in `allow` that the name service does not know here.
+    /// The names in `allow` and `hosts` that the name service does not know here.
     pub(super) unknown_names: Seen<Vec<String>>,
 }
 
@@ -131,6 +135,13 @@ pub(super) struct Tty {
 pub(super) struct Process {
     pub(super) pid: i32,
     pub(super) program: String,
+}
+
+/// A line that no client gets for a while.
+#[derive(Debug, Clone)]
+pub(super) struct SetAside {
+    pub(super) device: PathBuf,
+    pub(super) why: String,
 }
 
 /// A UUCP lock file.

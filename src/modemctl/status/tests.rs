@@ -25,6 +25,7 @@ fn a_machine_is_shown_in_the_room_that_there_is() {
     for (name, survey) in [
         ("one", sample::one_line()),
         ("some", sample::some_lines()),
+        ("aside", sample::lines_aside()),
         ("none", sample::machine(Vec::new(), Vec::new())),
     ] {
         for wide in [60, 80, 160] {

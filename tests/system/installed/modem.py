@@ -10,6 +10,7 @@ import threading
 import tty
 
 from guest import PATIENCE
+from hayes import Hayes
 
 
 class Line:
@@ -63,3 +64,30 @@ class Modem(Line):
             for one in commands:
                 about = f"\r\n{self.name}\r\n" if one.upper().endswith(b"ATI") else ""
                 os.write(self.fd, f"{about}\r\nOK\r\n".encode())
+
+
+class Telephone(Line):
+    """A modem that calls others, unless it is silent. Where a serial port has DTR, a pseudo terminal has speed 0
+    (termios(3)).
+    """
+
+    # Less than a tenth of the time for which modemd drops DTR.
+    LOOK = 0.03
+
+    def __init__(self, name="a modem"):
+        super().__init__()
+        self.hayes, self.is_silent, self.asked, self.hung_up = Hayes(name), False, 0, 0
+        threading.Thread(target=self.work, daemon=True).start()
+
+    def work(self):
+        had_dtr = True
+        while True:
+            heard = self.receive(self.LOOK)
+            has_dtr = termios.tcgetattr(self.line)[5] != termios.B0
+            if had_dtr and not has_dtr:
+                self.hayes.dtr_fell()
+                self.hung_up += 1
+            had_dtr = has_dtr
+            self.asked += len(heard)
+            if heard and not self.is_silent:
+                self.send(self.hayes.hear(heard))

@@ -18,6 +18,7 @@
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
 #include <linux/tty_flip.h>
+#include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/workqueue.h>
 
@@ -334,6 +335,15 @@ static int nm_get_icount(struct tty_struct *tty, struct serial_icounter_struct *
 	return 0;
 }
 
+/* As uart_get_lsr_info() does: whether what the hardware has taken was sent, too. */
+static int nm_ioctl(struct tty_struct *tty, unsigned int command, unsigned long argument)
+{
+	if (command != TIOCSERGETLSR)
+		return -ENOIOCTLCMD;
+	return put_user(kfifo_is_empty(&end_of(tty)->unsent) ? TIOCSER_TEMT : 0u,
+			(unsigned int __user *)argument);
+}
+
 /* termios(3): speed 0 lowers DTR, and any other raises it again. */
 static void nm_set_termios(struct tty_struct *tty, const struct ktermios *old)
 {
@@ -358,6 +368,7 @@ static const struct tty_operations operations = {
 	.tiocmget = nm_tiocmget,
 	.tiocmset = nm_tiocmset,
 	.get_icount = nm_get_icount,
+	.ioctl = nm_ioctl,
 	.set_termios = nm_set_termios,
 };
 

@@ -12,19 +12,27 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::facts::{Access, Account, Facts, Line, LockDirectory, Seen, Systemd};
+use super::facts::{Access, Account, Facts, Line, LockDirectory, Seen, SetAside, Systemd};
 use super::judge::{CONTROL, SERVICE, SWITCH, socket_of_port};
 use super::said;
+use crate::aside::AsideLines;
 use crate::claim::usual_lock_directory;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::generator::Outlook;
 use crate::modemctl::lookups;
+use crate::uptime::uptime;
 use processes::Processes;
 use programs::{ask, person, unknown_names};
 
 /// What is asked about each unit.
 const PROPERTIES: &str = "Id,LoadState,ActiveState,UnitFileState,Result,NeedDaemonReload,\
                           IPAddressDeny,User,Group,PrivateNetwork";
+
+/// Where modem.service keeps which lines are set aside.
+const ASIDE: &str = "/run/modemd/private/aside";
+
+/// The time zone (localtime(5)); the service sees this file, and has no `TZ`.
+const LOCAL_TIME: &str = "/etc/localtime";
 
 /// A system, by its root directory.
 pub(super) struct System {
@@ -84,6 +92,8 @@ impl System {
                 user,
                 group,
             },
+            set_aside: self.set_aside(&devices),
+            has_time_zone: self.is_there(LOCAL_TIME),
             lines: devices
                 .into_iter()
                 .map(|device| self.line(device, &locks, &processes))
@@ -168,6 +178,26 @@ impl System {
             former: outlook.former,
             refusals: outlook.refusals,
         })
+    }
+
+    /// Those of these lines.
+    fn set_aside(&self, devices: &BTreeSet<&PathBuf>) -> Seen<Vec<SetAside>> {
+        let text = match fs::read(self.at(ASIDE)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(format!("{ASIDE}: {error}")),
+        };
+        // As modemd does: what cannot be understood sets no line aside.
+        let lines: AsideLines = serde_json::from_slice(&text).unwrap_or_default();
+        let now = uptime();
+        let paused = devices.iter().filter_map(|device| {
+            let pause = lines.get(device, now)?;
+            Some(SetAside {
+                device: (*device).clone(),
+                why: pause.why.clone(),
+            })
+        });
+        Ok(paused.collect())
     }
 
     /// systemd keeps the filters that it has loaded open.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use crate::config::{Config, Host};
+use crate::config::{AllowList, Config, Host, Port};
 use crate::modemctl::doctor::facts::{Person, Seen};
 use crate::modemctl::doctor::said;
 
@@ -21,9 +21,10 @@ pub(super) fn udev(device: &Path) -> Seen<BTreeMap<String, String>> {
     Ok(said::properties(&said))
 }
 
-/// Those names in `allow` that the name service of this system does not know.
+/// Those names in `allow` and `hosts` that the name service of this system does not know.
 pub(super) fn unknown_names(config: &Config) -> Seen<Vec<String>> {
-    let hosts = config.ports.iter().flat_map(|port| port.allow.hosts());
+    let lists = config.ports.iter().flat_map(Port::hosts);
+    let hosts = lists.flat_map(AllowList::hosts);
     let names: BTreeSet<_> = hosts
         .filter_map(|host| match host {
             Host::Name(name) => Some(name),

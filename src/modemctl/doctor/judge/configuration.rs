@@ -3,7 +3,7 @@
 use super::shell::quoted;
 use super::units::{SERVICE, property};
 use super::{Verdict, count};
-use crate::config::{Config, Port};
+use crate::config::{AllowList, Config, Port};
 use crate::modemctl::doctor::facts::Facts;
 use crate::modemctl::lookups;
 
@@ -46,7 +46,8 @@ pub(super) fn configuration(config: &Config, facts: &Facts) -> Verdict {
 
 pub(super) fn names(config: &Config, facts: &Facts) -> Verdict {
     let mut verdict = Verdict::new("names");
-    let by_name = config.ports.iter().filter(|port| port.allow.has_names());
+    let has_names = |port: &&Port| port.hosts().any(AllowList::has_names);
+    let by_name = config.ports.iter().filter(has_names);
     let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
     if by_name.is_empty() {
         return verdict.else_fine("`allow` has none that would have to be looked up");
@@ -58,7 +59,7 @@ pub(super) fn names(config: &Config, facts: &Facts) -> Verdict {
     if let (Ok(_), Some(obstacle), false) = (&facts.systemd, facts.lookups, has_network) {
         verdict.problem(
             format!(
-                "port {}: names in `allow` cannot be looked up in the services' sandbox, except \
+                "port {}: names in `allow` or `hosts` cannot be looked up in the services' sandbox, except \
                  those in /etc/hosts: {obstacle}",
                 by_name.join(", ")
             ),
@@ -69,12 +70,12 @@ pub(super) fn names(config: &Config, facts: &Facts) -> Verdict {
         );
     }
     match &facts.unknown_names {
-        Err(why) => verdict.unknown(format!("the names in `allow`: {why}")),
+        Err(why) => verdict.unknown(format!("the names in `allow` and `hosts`: {why}")),
         Ok(names) => {
             for name in names {
                 verdict.warning(
                     format!(
-                        "`{name}` in `allow` is not known to the name service: it lets nobody in"
+                        "`{name}` in `allow` or `hosts` is not known to the name service: it is nobody"
                     ),
                     format!("correct it, or find out with `getent ahosts {name}`"),
                 );

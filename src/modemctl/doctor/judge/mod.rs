@@ -1,6 +1,7 @@
 //! Facts in, findings out. Nothing here looks at the system.
 
 mod accounts;
+mod calls;
 mod configuration;
 mod filter;
 mod lines;
@@ -50,7 +51,7 @@ pub(super) struct Verdict {
 
 /// All topics, in the order in which they depend on each other.
 pub(super) fn judge(config: &Config, facts: &Facts) -> Vec<Verdict> {
-    vec![
+    let mut verdicts = vec![
         configuration::configuration(config, facts),
         units::systemd(config, facts),
         filter::filter(config, facts),
@@ -64,7 +65,9 @@ pub(super) fn judge(config: &Config, facts: &Facts) -> Vec<Verdict> {
         rivals::braille(facts),
         lines::latency(facts),
         configuration::names(config, facts),
-    ]
+    ];
+    verdicts.extend(calls::calls(config, facts));
+    verdicts
 }
 
 impl Verdict {

@@ -35,8 +35,10 @@ fn what_is_said_of_each_system_is_as_it_was_read_and_approved() {
     let systems = systems().map(|(name, facts)| (name, said(&usual, &facts)));
     let configurations = CONFIGURATIONS.iter().map(|(name, text)| {
         let mut facts = healthy();
-        if *name == "names" {
-            facts.unknown_names = Ok(vec!["pc.example.org".to_owned()]);
+        match *name {
+            "names" => facts.unknown_names = Ok(vec!["pc.example.org".to_owned()]),
+            "guard-in-trouble" => facts.trouble_guards(),
+            _ => {}
         }
         (*name, said(&config(text), &facts))
     });

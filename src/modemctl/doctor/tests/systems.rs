@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::config::DEFAULT_PATH;
 use crate::modemctl::doctor::braille::{RulesFile, UsbDevice, parse};
 use crate::modemctl::doctor::facts::{
-    Access, Account, Facts, Line, Lock, LockDirectory, Node, Person, Process, Systemd, Tty, Unit,
+    Access, Account, Facts, Line, Lock, LockDirectory, Node, Person, Process, SetAside, Systemd,
+    Tty, Unit,
 };
 
 pub(super) const CONFIGURATION: &str = "\
@@ -150,12 +151,23 @@ pub(super) fn healthy() -> Facts {
         modem_manager: None,
         braille: Vec::new(),
         bare_usb: Vec::new(),
+        set_aside: Ok(Vec::new()),
+        has_time_zone: true,
         lookups: Some("systemd-resolved does not run"),
         unknown_names: Ok(Vec::new()),
     }
 }
 
 impl Facts {
+    /// A modem that does not answer, and no time zone.
+    pub(super) fn trouble_guards(&mut self) {
+        self.set_aside = Ok(vec![SetAside {
+            device: "/dev/ttyS1".into(),
+            why: "no answer to `ATZ`".to_owned(),
+        }]);
+        self.has_time_zone = false;
+    }
+
     pub(super) fn tty(&mut self, device: &str) -> &mut Tty {
         match &mut self.line(device).node {
             Node::Tty(tty) => tty,
@@ -358,7 +370,7 @@ const CASES: [(&str, Change); 35] = [
 ];
 
 /// Configurations that have something wrong, or something that is to be looked at, by name.
-pub(super) const CONFIGURATIONS: [(&str, &str); 5] = [
+pub(super) const CONFIGURATIONS: [(&str, &str); 7] = [
     (
         "mistakes",
         "[ports.modem]\ndevices = []\nallo = [\"localhost\"]\n",
@@ -375,6 +387,18 @@ pub(super) const CONFIGURATIONS: [(&str, &str); 5] = [
     (
         "names",
         "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\nallow = [\"pc.example.org\", \"*.example.org\"]\n",
+    ),
+    (
+        "guard",
+        "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\nallow = [\"any\"]\n\
+         [ports.modem.dial]\nallow = [\"0800*\"]\nhours = [\"08:00-18:00\"]\n",
+    ),
+    (
+        "guard-in-trouble",
+        "[ports.modem]\ndevices = [\"/dev/ttyS1\"]\nallow = [\"any\"]\n\
+         [ports.modem.dial]\nallow = [\"0800*\"]\nhours = [\"08:00-18:00\"]\n\
+         [ports.fax]\nlisten = [\"2007\"]\ndevices = [\"/dev/ttyS1\"]\nallow = [\"localhost\"]\n\
+         [ports.fax.modem]\n",
     ),
 ];
 

@@ -1,0 +1,257 @@
+//! Finds in the data of a call what a modem would dial, or be changed by, if it were not in data state any more.
+//!
+//! Between the moment when carrier is lost and the one when that is noticed here, a modem reads as commands
+//! what is still under way to it. Such a command ends with a carriage return; if that return is only sent when
+//! all in front of it has reached the modem and the call is still there, the modem has taken the beginning of
+//! the line for data, and no command comes of the rest.
+
+use memchr::memchr2;
+
+/// The most that stands between `AT` and the end of the line. V.250 5.2.2 asks modems for 40 characters; none
+/// takes more than this.
+const LONGEST: usize = 300;
+
+/// What was sent since the modem was last known to be in data state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hazard {
+    /// From the first `A` of what may be a command line, as far as it has come.
+    line: Vec<u8>,
+    has_spoken: bool,
+}
+
+/// The lower seven bits of an octet, in upper case: V.250 5.1 has no eighth one.
+fn folded(octet: u8) -> u8 {
+    (octet & 0x7f).to_ascii_uppercase()
+}
+
+/// Where a prefix begins, `AT` or `A/`, or the first half of one at the end.
+fn prefix(data: &[u8]) -> Option<usize> {
+    let begins = |at: &usize| {
+        let next = data.get(at + 1).map(|next| folded(*next));
+        folded(data[*at]) == b'A' && matches!(next, None | Some(b'T' | b'/'))
+    };
+    let mut at = 0;
+    // Eight places at a time: every octet of a call comes by here.
+    while let Some((first, second)) = word(data, at).zip(word(data, at + 1)) {
+        let second = equal(second, 0x5f, b'T') | equal(second, 0x7f, b'/');
+        if equal(first, 0x5f, b'A') & second != 0
+            && let Some(found) = (at..at + 8).find(begins)
+        {
+            return Some(found);
+        }
+        at += 8;
+    }
+    (at..data.len()).find(begins)
+}
+
+fn word(data: &[u8], at: usize) -> Option<u64> {
+    let octets = data.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*octets))
+}
+
+/// The highest bit of each octet that is `to` as far as `mask` goes, and now and then that of another one.
+fn equal(word: u64, mask: u8, to: u8) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let differs = (word & (EACH * u64::from(mask))) ^ (EACH * u64::from(to));
+    differs.wrapping_sub(EACH) & !differs & (EACH << 7)
+}
+
+/// Whether a modem could dial, or send something that costs money, when it reads this as the body of a
+/// command line; or would not show any more that carrier is lost (`&C0`), or read other lines than those that
+/// are looked for here (`S3=88`), or do either after a profile came back (`Z`, `&F`).
+fn dials(body: &[u8]) -> bool {
+    let body = || body.iter().map(|octet| folded(*octet));
+    // The extended syntax of V.250 5.4 and of its neighbours, and prefixes of makers' letters.
+    let changes = |octet| {
+        matches!(
+            octet,
+            b'+' | b'#' | b'^' | b'$' | b'*' | b'&' | b'%' | b'\\' | b'=' | b'Z'
+        )
+    };
+    let can_be_dialled =
+        |octet| matches!(octet, b'0'..=b'9' | b'A'..=b'D' | b'S' | b'L' | b'>' | b'"');
+    body().any(changes)
+        || body()
+            .skip_while(|octet| *octet != b'D')
+            .skip(1)
+            .any(can_be_dialled)
+}
+
+impl Hazard {
+    /// After others whom nobody has told what they have sent: the worst that it can have been.
+    pub(super) fn inherited() -> Self {
+        Hazard {
+            line: b"ATD0".to_vec(),
+            has_spoken: true,
+        }
+    }
+
+    /// Whether a modem in command state could have had reason to answer anything since the call began.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.has_spoken
+    }
+
+    /// How many octets of `data` can be sent until the modem has to be known to be in data state.
+    /// They count as sent.
+    pub(super) fn pass(&mut self, data: &[u8]) -> usize {
+        let mut at = 0;
+        while at < data.len() {
+            if self.line.is_empty() {
+                let Some(begin) = prefix(&data[at..]) else {
+                    return data.len();
+                };
+                at += begin;
+                self.line.push(data[at]);
+                at += 1;
+                continue;
+            }
+            if self.line.len() == 1 {
+                self.has_spoken |= b"T/".contains(&folded(data[at]));
+                if folded(data[at]) == b'T' {
+                    self.line.push(data[at]);
+                    at += 1;
+                } else {
+                    self.line.clear();
+                }
+                continue;
+            }
+            let room = (LONGEST + 2).saturating_sub(self.line.len());
+            let rest = &data[at..];
+            let within = &rest[..rest.len().min(room)];
+            if let Some(end) = memchr2(b'\r', b'\r' | 0x80, within) {
+                self.line.extend(&within[..end]);
+                if dials(&self.line[2..]) {
+                    return at + end;
+                }
+                self.line.clear();
+                at += end + 1;
+                continue;
+            }
+            self.line.extend(within);
+            at += within.len();
+            if self.line.len() >= LONGEST + 2 {
+                // Too long to be a command; but another one may begin within it.
+                match prefix(&self.line[1..]) {
+                    Some(begin) => drop(self.line.drain(..=begin)),
+                    None => self.line.clear(),
+                }
+            }
+        }
+        data.len()
+    }
+
+    /// All that was sent has reached the modem in data state.
+    pub(super) fn clear(&mut self) {
+        self.line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Where the checkpoints are, with the data in pieces of these lengths.
+    fn stops(data: &[u8], pieces: &[usize]) -> Vec<usize> {
+        let mut hazard = Hazard::default();
+        let (mut stops, mut at) = (Vec::new(), 0);
+        let mut pieces = pieces.iter().copied().cycle();
+        while at < data.len() {
+            let end = data.len().min(at + pieces.next().unwrap().max(1));
+            while at < end {
+                at += hazard.pass(&data[at..end]);
+                if at < end {
+                    stops.push(at);
+                    hazard.clear();
+                }
+            }
+        }
+        stops
+    }
+
+    fn stops_of(data: &str) -> Vec<usize> {
+        stops(data.as_bytes(), &[usize::MAX / 2])
+    }
+
+    #[test]
+    fn a_command_that_dials_is_held_up_at_its_end() {
+        assert_eq!(stops_of("ATDT0900\r"), [8]);
+        assert_eq!(stops_of("xxatd0900\ratdl\r\n"), [9, 14]);
+        assert_eq!(stops_of("AT&FE0S7=60D5\r"), [13]);
+        assert_eq!(stops_of("AT+CUSD=1\r"), [9]);
+        // Keypads of the military have four keys more.
+        assert_eq!(stops_of("ATDTATH\r"), [7]);
+        assert_eq!(stops_of("AT&C0\rATS3=88\rATZ\r"), [5, 13, 17]);
+        assert_eq!(stops(b"A\xd4D\xb1\x8d", &[1]), [4]);
+    }
+
+    #[test]
+    fn a_prefix_is_found_wherever_it_is_and_nothing_else() {
+        for (first, next) in (0..=255).flat_map(|first| (0..=255).map(move |next| (first, next))) {
+            let is_prefix = folded(first) == b'A' && b"T/".contains(&folded(next));
+            for at in [0, 7, 9] {
+                let mut data = [b'@'; 18];
+                (data[at], data[at + 1]) = (first, next);
+                let expected = is_prefix.then_some(at);
+                assert_eq!(prefix(&data), expected, "{first} {next} at {at}");
+            }
+        }
+        assert_eq!(prefix(b"12345678a"), Some(8));
+    }
+
+    #[test]
+    fn what_dials_nothing_goes_on() {
+        for text in [
+            "ATE1Q1V0\r",
+            "A TDT0900\r",
+            "ATDT0900\n",
+            "data at rest\r",
+            "no prefix D0900\r",
+            "AT\rD0900\r",
+        ] {
+            assert!(stops_of(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_command_within_a_long_line_is_found() {
+        let mut text = format!("AT{}", "x".repeat(LONGEST - 4));
+        text.push_str("ATDT0900\r");
+        assert_eq!(stops_of(&text), [text.len() - 1]);
+        let mut text = "AT".repeat(400);
+        text.push_str("D1\r");
+        assert_eq!(stops_of(&text), [text.len() - 1]);
+    }
+
+    /// Whether some `AT` is followed within reach by a return with a dial between.
+    fn naive(data: &[u8]) -> bool {
+        (0..data.len().saturating_sub(1)).any(|at| {
+            let body = &data[at + 2..data.len().min(at + 2 + LONGEST)];
+            folded(data[at]) == b'A'
+                && folded(data[at + 1]) == b'T'
+                && body
+                    .iter()
+                    .position(|octet| octet & 0x7f == b'\r')
+                    .is_some_and(|end| dials(&body[..end]))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn between_two_checkpoints_no_command_dials(
+            data in prop::collection::vec(prop_oneof![
+                Just(b'A'), Just(b'a'), Just(b'T'), Just(b't'), Just(0xd4), Just(b'D'), Just(b'd'),
+                Just(b'9'), Just(b'\r'), Just(0x8d), any::<u8>()
+            ], 0..700),
+            pieces in prop::collection::vec(1..400_usize, 1..20),
+        ) {
+            let mut from = 0;
+            let stops = stops(&data, &pieces);
+            for stop in stops.iter().copied().chain([data.len()]) {
+                prop_assert!(!naive(&data[from..stop]), "{from}..{stop}");
+                from = stop;
+            }
+            prop_assert_eq!(stops.is_empty(), !naive(&data));
+        }
+    }
+}
