@@ -100,9 +100,10 @@ fn nothing_is_dialled_however_the_guard_is_to_be_spoken_to() {
         "ATZ0",
         "AT&F1",
     ];
-    for keys in ["", "protocol = \"telnet\"\n"] {
+    for protocol in ["raw", "telnet"] {
         let modems = lines.map(|_| Temperament::hayes());
-        let guarded = Guarded::of(&modems, keys, ALLOW);
+        let keys = format!("protocol = \"{protocol}\"\nlinger = \"1s\"\n");
+        let guarded = Guarded::of(&modems, &keys, ALLOW);
         for line in lines {
             let mut client = guarded.client();
             let more = "ATDT0900123456\rATDT0900123456;";
