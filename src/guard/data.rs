@@ -215,7 +215,7 @@ impl Data {
 
     /// Looks for words by which the modem, or the far side, says that carrier is lost.
     fn listen(&mut self, data: &[u8], now: Instant) {
-        let after = if let Some(at) = memmem::rfind(data, LOST) {
+        let after = if let Some(at) = memmem::find_iter(data, LOST).last() {
             Some(&data[at + LOST.len()..])
         } else {
             let before = self.tail.len();

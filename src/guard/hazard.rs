@@ -31,10 +31,15 @@ fn prefix(data: &[u8]) -> Option<usize> {
         folded(data[*at]) == b'A' && matches!(next, None | Some(b'T' | b'/'))
     };
     let mut at = 0;
-    // Eight places at a time: every octet of a call comes by here.
-    while let Some((first, second)) = word(data, at).zip(word(data, at + 1)) {
-        let second = equal(second, 0x5f, b'T') | equal(second, 0x7f, b'/');
-        if equal(first, 0x5f, b'A') & second != 0
+    // Eight places at a time, since every octet of a call comes by here; and most of these have no `A`.
+    while let Some(first) = word(data, at) {
+        let first = equal(first, 0x5f, b'A');
+        let may_begin = |second| {
+            let second = equal(second, 0x5f, b'T') | equal(second, 0x7f, b'/');
+            first & second != 0
+        };
+        if first != 0
+            && word(data, at + 1).is_none_or(may_begin)
             && let Some(found) = (at..at + 8).find(begins)
         {
             return Some(found);
