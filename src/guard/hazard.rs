@@ -11,10 +11,13 @@ use memchr::memchr2;
 /// takes more than this.
 const LONGEST: usize = 300;
 
+/// The most that a command line has in front of its end.
+const REACH: usize = LONGEST + 1;
+
 /// What was sent since the modem was last known to be in data state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hazard {
-    /// From the first `A` of what may be a command line, as far as it has come.
+    /// Since the last carriage return, as far back as a command line could begin.
     line: Vec<u8>,
     has_spoken: bool,
 }
@@ -24,14 +27,14 @@ fn folded(octet: u8) -> u8 {
     (octet & 0x7f).to_ascii_uppercase()
 }
 
-/// Where a prefix begins, `AT` or `A/`, or the first half of one at the end.
+/// Where the first prefix is, `AT` or `A/`.
 fn prefix(data: &[u8]) -> Option<usize> {
     let begins = |at: &usize| {
         let next = data.get(at + 1).map(|next| folded(*next));
-        folded(data[*at]) == b'A' && matches!(next, None | Some(b'T' | b'/'))
+        folded(data[*at]) == b'A' && matches!(next, Some(b'T' | b'/'))
     };
     let mut at = 0;
-    // Eight places at a time, since every octet of a call comes by here; and most of these have no `A`.
+    // Eight places at a time; and most of these have no `A`.
     while let Some(first) = word(data, at) {
         let first = equal(first, 0x5f, b'A');
         let may_begin = |second| {
@@ -47,6 +50,18 @@ fn prefix(data: &[u8]) -> Option<usize> {
         at += 8;
     }
     (at..data.len()).find(begins)
+}
+
+/// The body of what may be a command line at the end of `data`: with those that begin later within it.
+fn body(mut data: &[u8]) -> Option<&[u8]> {
+    while let Some(at) = prefix(data) {
+        let (prefix, rest) = data[at..].split_at(2);
+        if folded(prefix[1]) == b'T' {
+            return Some(rest);
+        }
+        data = rest;
+    }
+    None
 }
 
 fn word(data: &[u8], at: usize) -> Option<u64> {
@@ -99,50 +114,37 @@ impl Hazard {
     /// How many octets of `data` can be sent until the modem has to be known to be in data state.
     /// They count as sent.
     pub(super) fn pass(&mut self, data: &[u8]) -> usize {
-        let mut at = 0;
-        while at < data.len() {
-            if self.line.is_empty() {
-                let Some(begin) = prefix(&data[at..]) else {
-                    return data.len();
-                };
-                at += begin;
-                self.line.push(data[at]);
-                at += 1;
-                continue;
-            }
-            if self.line.len() == 1 {
-                self.has_spoken |= b"T/".contains(&folded(data[at]));
-                if folded(data[at]) == b'T' {
-                    self.line.push(data[at]);
-                    at += 1;
-                } else {
-                    self.line.clear();
-                }
-                continue;
-            }
-            let room = (LONGEST + 2).saturating_sub(self.line.len());
-            let rest = &data[at..];
-            let within = &rest[..rest.len().min(room)];
-            if let Some(end) = memchr2(b'\r', b'\r' | 0x80, within) {
-                self.line.extend(&within[..end]);
-                if dials(&self.line[2..]) {
-                    return at + end;
-                }
-                self.line.clear();
-                at += end + 1;
-                continue;
-            }
-            self.line.extend(within);
-            at += within.len();
-            if self.line.len() >= LONGEST + 2 {
-                // Too long to be a command; but another one may begin within it.
-                match prefix(&self.line[1..]) {
-                    Some(begin) => drop(self.line.drain(..=begin)),
-                    None => self.line.clear(),
-                }
-            }
+        let before = self.line.last().copied();
+        let passed = self.pass_lines(data);
+        if !self.has_spoken {
+            let data = &data[..passed];
+            let across = before.zip(data.first().copied());
+            let across = across.is_some_and(|(last, first)| prefix(&[last, first]).is_some());
+            self.has_spoken = across || prefix(data).is_some();
         }
+        passed
+    }
+
+    /// Without its return no line is a command: what has none in reach need not be looked at.
+    fn pass_lines(&mut self, data: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(length) = memchr2(b'\r', b'\r' | 0x80, &data[at..]) {
+            self.extend_line(&data[at..at + length]);
+            at += length;
+            if body(&self.line).is_some_and(dials) {
+                return at;
+            }
+            self.line.clear();
+            at += 1;
+        }
+        self.extend_line(&data[at..]);
         data.len()
+    }
+
+    fn extend_line(&mut self, data: &[u8]) {
+        self.line.extend(&data[data.len().saturating_sub(REACH)..]);
+        let beyond = self.line.len().saturating_sub(REACH);
+        self.line.drain(..beyond);
     }
 
     /// All that was sent has reached the modem in data state.
@@ -201,7 +203,28 @@ mod tests {
                 assert_eq!(prefix(&data), expected, "{first} {next} at {at}");
             }
         }
-        assert_eq!(prefix(b"12345678a"), Some(8));
+        assert_eq!(prefix(b"12345678a"), None);
+        assert_eq!(prefix(b"12345678at"), Some(8));
+    }
+
+    #[test]
+    fn a_modem_could_have_answered_after_a_prefix_that_was_sent() {
+        let has_spoken = |pieces: &[&[u8]]| {
+            let mut hazard = Hazard::default();
+            for piece in pieces {
+                hazard.pass(piece);
+            }
+            hazard.has_spoken()
+        };
+        assert!(has_spoken(&[b"xAT"]));
+        assert!(has_spoken(&[b"xa", b"/x"]));
+        assert!(has_spoken(&[b"", b"A", b"", b"\xd4"]));
+        assert!(!has_spoken(&[b"A", b"\rT", b"a t", b""]));
+        // Only what is let through was sent.
+        let mut hazard = Hazard::inherited();
+        hazard.has_spoken = false;
+        assert_eq!(hazard.pass(b"\rAT"), 0);
+        assert!(!hazard.has_spoken());
     }
 
     #[test]
