@@ -9,6 +9,7 @@ use crate::attached::Attached;
 use crate::guarded::{FORBIDDEN, Guarded};
 use crate::stage::Stage;
 use crate::support::{PATIENCE, bounded, have, wait_for};
+use crate::terminal::{Peer, words};
 
 /// The number of a service that greets and hangs up, and the end of what it says.
 const GREETING: &str = "5552003";
@@ -178,6 +179,50 @@ fn chat_dials_and_aborts_through_socat() {
         guarded.server.logged_times(" left ", times + 1);
     }
     assert_eq!(guarded.dialled(), [GREETING]);
+}
+
+/// Makes the first entry of minicom's dialling directory, and dials it.
+#[track_caller]
+fn minicom_dials(desk: &Desk, number: &str) -> Peer {
+    let mut minicom = Peer::run("minicom", &words(&["-D", desk.attached.name()]));
+    minicom.says_next("Welcome to minicom");
+    // It throws away what was typed before it had its terminal.
+    minicom.types_until("ATZ\r", "OK");
+    minicom.types("\x01d");
+    minicom.says_next("Dialing Directory");
+    minicom.types("e");
+    minicom.says_next("Change which setting?");
+    // Each letter is echoed where it belongs on the screen, and the directory shows the number whole.
+    minicom.types(&format!("asomebody\rb{number}\r\r"));
+    minicom.says_next(number);
+    minicom.types("d");
+    minicom.says_next("Autodial");
+    minicom.says_next(number);
+    minicom
+}
+
+#[test]
+fn minicom_dials_from_its_directory() {
+    if !have(&["minicom"]) {
+        return;
+    }
+    let desk = Desk::new();
+    let mut minicom = minicom_dials(&desk, GREETING);
+    minicom.says_next("Connected. Press any key to continue");
+    minicom.types(" ");
+    minicom.says_next(GREETED);
+    minicom.says_next("NO CARRIER");
+    minicom.types("\x01x\r");
+    let (status, said) = minicom.ends();
+    assert!(status.success(), "{said}");
+    desk.is_left(1, &[GREETING]);
+
+    let mut minicom = minicom_dials(&desk, FORBIDDEN);
+    minicom.says_next("No connection: NO CARRIER.");
+    // It would try again for ever.
+    minicom.says_next("Attempt #2");
+    minicom.killed();
+    desk.is_left(2, &[GREETING]);
 }
 
 /// wvdial, which gives the line to what stands in pppd's place; what it told.
