@@ -10,17 +10,23 @@ const NEVER: &[(&[&str], &str)] = &[
     (&["D"], "which numbers may be dialled is what `allow` says"),
     (
         &[
-            "A", "H", "O", "Z", "E", "Q", "V", "X", "S2", "S3", "S4", "S5", "S12", "+CHUP", "+CHV",
+            "A", "H", "O", "Z", "E", "Q", "V", "X", "&C", "&D", "&F", "S2", "S3", "S4", "S5",
+            "S12", "+CHUP", "+CHV",
         ],
         "the guard does itself what there is to do",
     ),
     (
+        &["&K", "\\Q", "+IFC"],
+        "it is already, but for XON and XOFF, by which a client could keep the modem from saying that \
+         carrier is lost",
+    ),
+    (
         // With &M2 and &Q2 DTR dials a stored number, after \K0 a BREAK leads out of a call, and
-        // within S25 DTR may drop unnoticed. The other registers hold what such commands set.
+        // within S25 and S38 DTR may drop unnoticed. The other registers hold what such commands set.
         &[
-            "&C", "&D", "&F", "&M", "&Q", "&T", "&W", "&Y", "\\K", "\\O", "\\U", "\\Y", "\\Z",
-            "S13", "S14", "S21", "S22", "S23", "S25", "S27", "S40", "+CFUN", "+CGDATA", "+CMUX",
-            "+CVHU", "+ICF", "+IPR", "#CLS", "^RESET", "^SMSO",
+            "&M", "&Q", "&T", "&W", "&Y", "\\K", "\\O", "\\U", "\\Y", "\\Z", "S13", "S14", "S21",
+            "S22", "S23", "S25", "S27", "S38", "S40", "+CFUN", "+CGDATA", "+CMUX", "+CVHU", "+ICF",
+            "+IPR", "#CLS", "^RESET", "^SMSO",
         ],
         "the guard could not rely any more on how the modem hangs up and answers, and on what it takes \
          for a command",
@@ -62,35 +68,45 @@ const NEVER: &[(&[&str], &str)] = &[
     ),
 ];
 
-/// Reads a command as it begins, without a value: `&K`, `+CSQ`, `\N`, `S30`; in capitals.
+/// All that begins with `+F` (V.250 5.4.1).
+const FAX: &str = "of fax the guard lets through what is of class 1; in others the modem takes whole pages, and \
+                   no commands meanwhile";
+
+/// Why a command of this name can never be let through.
+fn never(name: &str) -> Option<&'static str> {
+    if name.starts_with("+F") {
+        return Some(FAX);
+    }
+    let (_, why) = NEVER.iter().find(|(names, _)| names.contains(&name))?;
+    Some(why)
+}
+
+/// Reads a command as it begins, without a value: `&A`, `+CGDCONT`, `\B`, `S91`; in capitals.
 pub(super) fn let_through(text: &str) -> Result<String, Mistake> {
-    let Some(name) = name(text) else {
+    let Some(name) = name(text).or_else(|| without_the_rest(text)) else {
         return Err(Mistake::new(
-            format!("{} is not the name of a command", quoted(text)),
-            match without_the_rest(text) {
-                Some(name) => {
-                    format!(
-                        "write {}, which lets it through with any value",
-                        quoted(&name)
-                    )
-                }
-                None => r"write one command, for example `&K`, `+CSQ`, `\N` or `S30`".to_owned(),
-            },
+            no_name(text),
+            "write one command, for example `&A`, `+CGDCONT` or `S91`",
         ));
     };
-    // V.250 5.4.1 has all names in +F for fax: the modem takes pages then, and no commands.
-    let listed = if name.starts_with("+F") {
-        "+ICF"
-    } else {
-        &name
-    };
-    match NEVER.iter().find(|(names, _)| names.contains(&listed)) {
-        Some((_, why)) => Err(Mistake::new(
+    match never(&name) {
+        Some(why) => Err(Mistake::new(
             format!("{} cannot be let through: {why}", quoted(text)),
             "leave it out",
         )),
-        None => Ok(name),
+        None if self::name(text).is_some() => Ok(name),
+        None => Err(Mistake::new(
+            no_name(text),
+            format!(
+                "write {}, which lets it through with any value",
+                quoted(&name)
+            ),
+        )),
     }
+}
+
+fn no_name(text: &str) -> String {
+    format!("{} is not the name of a command", quoted(text))
 }
 
 /// `text` in capitals, if it is the name of a command.
@@ -162,7 +178,7 @@ mod tests {
     #[test]
     fn names_are_those_of_many_makers() {
         for (text, name) in [
-            ("&k", "&K"),
+            ("&a", "&A"),
             ("L", "L"),
             ("+csq", "+CSQ"),
             ("+vcid", "+VCID"),
@@ -179,15 +195,15 @@ mod tests {
     #[test]
     fn more_than_a_name_is_told_what_the_name_is() {
         for (text, remedy) in [
-            ("AT&K", "write `&K`, which"),
-            ("&K3", "write `&K`, which"),
+            ("AT&A", "write `&A`, which"),
+            ("&A3", "write `&A`, which"),
             ("at+csq=?", "write `+CSQ`, which"),
             ("AT+CSQ", "write `+CSQ`, which"),
             ("S30=5", "write `S30`, which"),
             ("S30?", "write `S30`, which"),
             (r"\N3", r"write `\N`, which"),
             (" M", "write `M`, which"),
-            ("&K3&C1", "write one command, for example"),
+            ("&A3&N1", "write one command, for example"),
             ("S", "write one command, for example"),
             ("S256", "write one command, for example"),
             ("+", "write one command, for example"),
@@ -206,8 +222,13 @@ mod tests {
             ("d", "what `allow` says"),
             ("S12", "the guard does itself"),
             ("s025", "could not rely any more"),
-            ("&F", "could not rely any more"),
-            ("+FTM", "could not rely any more"),
+            ("S38", "could not rely any more"),
+            ("&F", "the guard does itself"),
+            ("ATZ", "the guard does itself"),
+            ("x4", "the guard does itself"),
+            ("&K3", "XON and XOFF"),
+            ("&k", "XON and XOFF"),
+            ("+FTM", "what is of class 1"),
             ("+CMGS", "past the rules"),
             ("&Z", "stores or uses numbers"),
         ] {

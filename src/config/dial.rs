@@ -15,20 +15,20 @@ use super::section::{Entry, Key, Section, set};
 use super::{AllowList, Hours, NumberPattern};
 
 pub(super) const KEYS: &[Key] = &[
-    ("allow", r#"allow = ["+49*", "0800*"]"#),
+    ("allow", r#"allow = ["030*", "0800*"]"#),
     ("deny", r#"deny = ["*0900*"]"#),
     ("hours", r#"hours = ["Mon-Fri 08:00-18:00"]"#),
     ("calls_per_hour", "calls_per_hour = 20"),
     ("minutes_per_call", "minutes_per_call = 60"),
     ("minutes_per_day", "minutes_per_day = 120"),
     ("refuse", r#"refuse = "NO CARRIER""#),
-    ("commands", r#"commands = ["&K", "+CSQ"]"#),
+    ("commands", r#"commands = ["&A", "+CGDCONT"]"#),
     ("clients", "[[ports.NAME.dial.clients]]"),
 ];
 
 pub(super) const KEYS_OF_CLIENTS: &[Key] = &[
     ("hosts", r#"hosts = ["192.168.2.7"]"#),
-    ("allow", r#"allow = ["+49*", "0800*"]"#),
+    ("allow", r#"allow = ["030*", "0800*"]"#),
     ("deny", r#"deny = ["*0900*"]"#),
     ("hours", r#"hours = ["Mon-Fri 08:00-18:00"]"#),
     ("calls_per_hour", "calls_per_hour = 20"),
@@ -51,7 +51,7 @@ pub struct Dial {
     pub clients: Vec<DialClients>,
     /// What a client is told whose call is refused.
     pub refusal: Refusal,
-    /// Commands that are let through to the modem beside those that always are: `&K`, `+CSQ`, `S30`;
+    /// Commands that are let through to the modem beside those that always are: `&A`, `+CGDCONT`, `S91`;
     /// with any value, in capitals.
     pub commands: Vec<String>,
 }
@@ -259,7 +259,7 @@ impl DialRules {
     }
 }
 
-/// `+49*, 0800*; not *0900*; Mon-Fri 08:00-18:00; 20 calls an hour; 60 minutes a call`
+/// `030*, 0800*; not *0900*; Mon-Fri 08:00-18:00; 20 calls an hour; 60 minutes a call`
 impl fmt::Display for DialRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.allow.is_empty() {
@@ -274,13 +274,14 @@ impl fmt::Display for DialRules {
             f.write_str("; ")?;
             write_list(f, &self.hours)?;
         }
-        for (limit, what) in [
-            (self.calls_per_hour, "calls an hour"),
-            (self.minutes_per_call, "minutes a call"),
-            (self.minutes_per_day, "minutes a day"),
+        for (limit, what, time) in [
+            (self.calls_per_hour, "call", "an hour"),
+            (self.minutes_per_call, "minute", "a call"),
+            (self.minutes_per_day, "minute", "a day"),
         ] {
             if let Some(limit) = limit {
-                write!(f, "; {limit} {what}")?;
+                let s = if limit == 1 { "" } else { "s" };
+                write!(f, "; {limit} {what}{s} {time}")?;
             }
         }
         Ok(())

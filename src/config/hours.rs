@@ -51,7 +51,7 @@ impl FromStr for Hours {
         let (days, times) = match words[..] {
             [times] => (EVERY_DAY, times),
             [days, times] => (parse_days(text, days)?, times),
-            _ => return Err(no_hours(text)),
+            _ => return Err(too_many_words(text, &words)),
         };
         let (from, to) = times.split_once('-').ok_or_else(|| no_hours(text))?;
         let (from, to) = (parse_time(text, from)?, parse_time(text, to)?);
@@ -74,7 +74,22 @@ impl FromStr for Hours {
 }
 
 fn no_hours(text: &str) -> Mistake {
-    Mistake::new(format!("{} is no hours", quoted(text)), EXAMPLES)
+    Mistake::new(format!("{} is not a span of hours", quoted(text)), EXAMPLES)
+}
+
+/// Blanks most often stand where there is to be none: `Sat, Sun 09:00 - 12:00`.
+fn too_many_words(text: &str, words: &[&str]) -> Mistake {
+    let given = words.join(" ");
+    let mut closed = given.clone();
+    for sign in [",", "-"] {
+        closed = closed.replace(&format!("{sign} "), sign);
+        closed = closed.replace(&format!(" {sign}"), sign);
+    }
+    let mut mistake = no_hours(text);
+    if closed != given && closed.parse::<Hours>().is_ok() {
+        mistake.remedy = format!("write it without these blanks: {}", quoted(&closed));
+    }
+    mistake
 }
 
 /// `Mon`, `Mon-Fri`, `Mon,Wed-Fri`; `..` in place of `-`, as in systemd.time(7).
@@ -248,13 +263,24 @@ mod tests {
     #[test]
     fn other_hours_are_told_how_to_be_written() {
         for (text, said) in [
-            ("", "`` is no hours: write for example"),
+            ("", "`` is not a span of hours: write for example"),
             (
                 "Mon-Fri",
                 "`Mon` in `Mon-Fri` is not a time: write hours and minutes",
             ),
-            ("always", "`always` is no hours: write for example"),
-            ("Mon to Fri 08:00-18:00", "is no hours: write for example"),
+            ("08:00 - 18:00", "without these blanks: `08:00-18:00`"),
+            (
+                "Sat, Sun 09:00 - 12:00",
+                "without these blanks: `Sat,Sun 09:00-12:00`",
+            ),
+            (
+                "always",
+                "`always` is not a span of hours: write for example",
+            ),
+            (
+                "Mon to Fri 08:00-18:00",
+                "is not a span of hours: write for example",
+            ),
             ("8-18", "`8` in `8-18` is not a time: write `08:00`"),
             (
                 "08:00-25:00",

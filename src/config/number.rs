@@ -110,11 +110,22 @@ impl FromStr for NumberPattern {
         if let Some(strange) = strange {
             return Err(strange_character(text, strange));
         }
+        // A `*` may stand for nothing.
+        let begins = |before: &str| before.bytes().all(|octet| octet == b'*');
+        if pattern
+            .rsplit_once('+')
+            .is_some_and(|(before, _)| !begins(before))
+        {
+            return Err(Mistake::new(
+                format!("{} has a `+` behind something else", quoted(text)),
+                "write it in front: numbers have it nowhere else",
+            ));
+        }
         let backslashes = pattern.matches('\\').count();
         if backslashes != pattern.matches("\\*").count() {
             return Err(Mistake::new(
                 format!("{} has a backslash with no `*` after it", quoted(text)),
-                r"write `\*` for the star on the telephone, and `*` for any run of digits",
+                r"write '\*', in single quotes, for the star on the telephone, and `*` for any run of digits",
             ));
         }
         Ok(Self(pattern))
@@ -127,7 +138,7 @@ fn strange_character(text: &str, strange: char) -> Mistake {
     let remedy = if bare != text && bare.parse::<NumberPattern>().is_ok() {
         format!("write it without: {}", quoted(&bare))
     } else {
-        r"write digits, `+`, `#` and `A` to `D`, `*` for any run of digits, `?` for one, `\*` for a star"
+        r"write digits, `+`, `#` and `A` to `D`, `*` for any run of digits, `?` for one, '\*' in single quotes for a star"
             .to_owned()
     };
     let (text, strange) = (quoted(text), quoted(&strange.to_string()));
@@ -265,6 +276,10 @@ mod tests {
                 "+49 (89) 12",
                 "has a ` `, which no number has: write it without: `+498912`",
             ),
+            (
+                "0+49*",
+                "has a `+` behind something else: write it in front",
+            ),
             ("T0800", "has a `T`, which no number has: write digits"),
             ("0800;", "has a `;`, which no number has: write digits"),
             ("-", "has a `-`, which no number has: write digits"),
@@ -274,11 +289,11 @@ mod tests {
             ),
             (
                 r"\",
-                "has a backslash with no `*` after it: write `\\*` for",
+                "has a backslash with no `*` after it: write '\\*', in",
             ),
             (
                 r"0\1",
-                "has a backslash with no `*` after it: write `\\*` for",
+                "has a backslash with no `*` after it: write '\\*', in",
             ),
             (r"\\*", "has a `\\`, which no number has: write digits"),
             ("0\n", r"has a `\n`, which no number has: write digits"),

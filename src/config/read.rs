@@ -111,7 +111,7 @@ impl Reading {
         let header = name.span();
         let key = name;
         let name = name.get_ref().as_ref();
-        if !value.get_ref().is_table() && table_of(name).is_some() {
+        if !value.get_ref().is_table() && !tables_of(name).is_empty() {
             let mut ports = Section::new(source, "ports", None, &[]);
             ports.unknown(key, hint(name, value.get_ref()));
             self.problems.append(&mut ports.problems);
@@ -195,27 +195,42 @@ impl Reading {
 
 /// Where a key belongs that somebody wrote elsewhere.
 pub(super) fn hint(name: &str, value: &DeValue<'_>) -> Option<String> {
-    if let Some(table) = table_of(name) {
-        return Some(format!("write `{name}` below a `{table}`"));
+    let tables = tables_of(name);
+    if !tables.is_empty() {
+        return Some(format!("write `{name}` below a {}", tables.join(" or a ")));
+    }
+    if name == "clients" {
+        return Some("did you mean `[[ports.NAME.dial.clients]]`?".to_owned());
     }
     if !value.is_table() || port::check_name(name).is_err() {
         return None;
     }
     Some(match name {
         "dial" => "did you mean `[ports.NAME.dial]`?".to_owned(),
+        "modem" if has_key_of(modem::KEYS, value) => {
+            "did you mean `[ports.NAME.modem]`?".to_owned()
+        }
         name => format!("did you mean `[ports.{name}]`?"),
     })
 }
 
-/// The table of a port that has this key, if that is no table itself.
-fn table_of(name: &str) -> Option<&'static str> {
+/// The tables that have this key, if that is no table itself.
+fn tables_of(name: &str) -> Vec<&'static str> {
     let tables = [
-        (port::KEYS, "[ports.NAME]"),
-        (modem::KEYS, "[ports.NAME.modem]"),
-        (dial::KEYS, "[ports.NAME.dial]"),
-        (dial::KEYS_OF_CLIENTS, "[[ports.NAME.dial.clients]]"),
+        (port::KEYS, "`[ports.NAME]`"),
+        (modem::KEYS, "`[ports.NAME.modem]`"),
+        (dial::KEYS, "`[ports.NAME.dial]`"),
     ];
     let is_it = |(key, example): &Key| *key == name && !example.starts_with('[');
-    let mut found = tables.iter().filter(|(keys, _)| keys.iter().any(is_it));
-    found.next().map(|(_, table)| *table)
+    let of = tables.iter().filter(|(keys, _)| keys.iter().any(is_it));
+    let mut of: Vec<_> = of.map(|(_, table)| *table).collect();
+    if of.is_empty() && dial::KEYS_OF_CLIENTS.iter().any(is_it) {
+        of.push("`[[ports.NAME.dial.clients]]`");
+    }
+    of
+}
+
+fn has_key_of(keys: &[Key], value: &DeValue<'_>) -> bool {
+    let has = |(key, _): &Key| value.get(*key).is_some();
+    keys.iter().any(has)
 }

@@ -260,7 +260,11 @@ impl<'f> Section<'f> {
     pub(super) fn missing(&mut self, key: &str, header: Range<usize>) {
         let mistake = Mistake::new(
             format!("`{key}` is missing"),
-            format!("write for example `{}` below", self.example(key)),
+            format!(
+                "write for example `{}` in the table `{}`",
+                self.example(key),
+                self.name
+            ),
         );
         self.report("", header, mistake);
     }

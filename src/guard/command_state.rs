@@ -126,6 +126,8 @@ impl Guard {
                     return self.send(&command, Then::Fax(phase), commands, now);
                 }
                 Verdict::Dial(dial) => return self.dial(&dial, now, world),
+                // The modem has to be on hook first.
+                Verdict::Answer if self.in_fax_call => return self.tell(ResultCode::Error),
                 Verdict::Answer => {
                     self.out.events.push(CallEvent::Answered);
                     return self.call("A", true, now, world);

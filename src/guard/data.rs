@@ -59,6 +59,8 @@ pub(super) struct Data {
     /// The modem has said that carrier is lost, or the far side has.
     doubt: Option<Instant>,
     has_said_lost: bool,
+    /// The octet after that.
+    followed_by: Option<u8>,
 }
 
 /// What was heard of the modem that matters to another process.
@@ -73,8 +75,8 @@ pub(super) struct Heard {
 enum Hold {
     /// Until everything has reached the modem: since then, if it has.
     Checkpoint(Option<Instant>),
-    /// Until there was silence between two escape characters.
-    Until(Instant),
+    /// Until it was silent between two escape characters: since everything has reached the modem.
+    Silence(Option<Instant>),
 }
 
 impl Data {
@@ -86,12 +88,13 @@ impl Data {
             last_look: now,
             watch: EscapeWatch::new(now),
             watched: 0,
-            pacer: guard_time.map(|guard_time| Pacer::new(guard_time, now)),
+            pacer: guard_time.map(Pacer::new),
             hazard: Hazard::default(),
             hold: None,
             tail: Vec::new(),
             doubt: None,
             has_said_lost: false,
+            followed_by: None,
         }
     }
 
@@ -120,7 +123,7 @@ impl Data {
         data.hazard = Hazard::inherited();
         data.hold = Some(match guard_time {
             // It may have sent two of the escape characters.
-            Some(guard_time) => Hold::Until(now + guard_time + guard_time / 4),
+            Some(_) => Hold::Silence(None),
             None => Hold::Checkpoint(None),
         });
         data
@@ -155,6 +158,11 @@ impl Data {
         unsent
     }
 
+    /// What was handed in and not taken will not be handed in again.
+    pub(super) fn forget_held(&mut self) {
+        self.watched = 0;
+    }
+
     /// When DCD is to be looked at.
     pub(super) fn look_due(&self) -> Option<Instant> {
         self.trusts_carrier.then_some(self.last_look + LOOK)
@@ -177,8 +185,8 @@ impl Data {
         let hold = self.hold.filter(|_| self.doubt.is_none());
         let hold = hold.map(|hold| match hold {
             Hold::Checkpoint(Some(since)) => since + SETTLING,
-            Hold::Checkpoint(None) => self.last_look + DRAIN_POLL,
-            Hold::Until(at) => at,
+            Hold::Silence(Some(since)) => since + self.silence(),
+            Hold::Checkpoint(None) | Hold::Silence(None) => self.last_look + DRAIN_POLL,
         });
         [escape, doubt, carrier, hold, self.look_due()]
             .into_iter()
@@ -200,17 +208,28 @@ impl Data {
         true
     }
 
-    /// Whether what was sent has reached the modem while it was in data state.
-    fn is_settled(since: &mut Option<Instant>, now: Instant, world: &dyn World) -> bool {
-        if world.carrier().is_none() {
-            // Nobody could tell when what was sent has come to the other side of a pseudo terminal.
-            return true;
-        }
+    /// How long it has to be silent between two escape characters.
+    fn silence(&self) -> Duration {
+        self.pacer.as_ref().map_or(Duration::ZERO, Pacer::silence)
+    }
+
+    /// Whether what the client waits for has come about.
+    fn is_over(&mut self, now: Instant, world: &dyn World) -> bool {
+        let silence = self.silence();
+        let (since, time) = match &mut self.hold {
+            // What was sent has to have reached the modem while it was in data state. Nobody could tell when it
+            // has come to the other side of a pseudo terminal.
+            Some(Hold::Checkpoint(_)) if self.doubt.is_some() => return false,
+            Some(Hold::Checkpoint(_)) if world.carrier().is_none() => return true,
+            Some(Hold::Checkpoint(since)) => (since, SETTLING),
+            Some(Hold::Silence(since)) => (since, silence),
+            None => return false,
+        };
         if world.unsent() > 0 {
             *since = None;
             return false;
         }
-        now >= *since.get_or_insert(now) + SETTLING
+        now >= *since.get_or_insert(now) + time
     }
 
     /// Looks for words by which the modem, or the far side, says that carrier is lost.
@@ -225,8 +244,16 @@ impl Data {
             found.map(|at| &data[at + LOST.len() - before..])
         };
         let rest = after.unwrap_or(data);
-        let may_answer = !self.trusts_carrier && self.hazard.has_spoken();
-        if rest.iter().any(|octet| !AFTER_LOST.contains(octet)) && !may_answer {
+        if after.is_some() {
+            self.followed_by = None;
+        }
+        if after.is_some() || self.doubt.is_some() {
+            self.followed_by = self.followed_by.or(rest.first().copied());
+        }
+        // What a modem in command state says by itself begins with a line end (V.250 5.7.1).
+        let begins_a_line = matches!(self.followed_by, Some(b'\r' | b'\n'));
+        let may_be_the_modem = !self.trusts_carrier && (self.hazard.has_spoken() || begins_a_line);
+        if rest.iter().any(|octet| !AFTER_LOST.contains(octet)) && !may_be_the_modem {
             // Only a modem in data state says that.
             self.doubt = None;
         } else if after.is_some() {
@@ -273,17 +300,21 @@ impl Guard {
             self.lost(now);
             return Taken::Here(0);
         }
-        let mut count = data.len();
-        if let Some(pacer) = &mut state.pacer {
-            let (paced, until) = pacer.pass(data, now);
-            count = paced;
-            state.hold = until.map(Hold::Until);
-        }
-        let passed = state.hazard.pass(&data[..count]);
-        if passed < count {
+        let mut passed = state.hazard.pass(data);
+        if passed < data.len() {
             state.hold = Some(Hold::Checkpoint(None));
             // What was just let through is not on its way yet.
             state.last_look = now;
+        }
+        if let Some(pacer) = &mut state.pacer {
+            // After that, since what is held up makes no escape harmless. What this holds up in turn is looked
+            // at twice, which makes no command harmless either.
+            let paced = pacer.pass(&data[..passed]);
+            if paced < passed {
+                passed = paced;
+                state.hold = Some(Hold::Silence(None));
+                state.last_look = now;
+            }
         }
         state.watched = data.len() - passed;
         if passed == 0 {
@@ -321,15 +352,11 @@ impl Guard {
             state.doubt = None;
             state.has_said_lost = false;
         }
-        let is_over = match &mut state.hold {
-            Some(Hold::Until(at)) => *at <= now,
-            Some(Hold::Checkpoint(since)) => {
-                state.doubt.is_none() && Data::is_settled(since, now, world)
+        if state.is_over(now, world) {
+            match state.hold.take() {
+                Some(Hold::Checkpoint(_)) => state.hazard.clear(),
+                _ => state.pacer.iter_mut().for_each(Pacer::was_silent),
             }
-            None => false,
-        };
-        if is_over && let Some(Hold::Checkpoint(_)) = state.hold.take() {
-            state.hazard.clear();
         }
         let guard_time = self.view.registers.guard_time();
         if state.watch.due(guard_time).is_some_and(|due| due <= now) {

@@ -7,19 +7,26 @@
 
 use memchr::memchr2;
 
-/// The most that stands between `AT` and the end of the line. V.250 5.2.2 asks modems for 40 characters; none
-/// takes more than this.
-const LONGEST: usize = 300;
-
-/// The most that a command line has in front of its end.
-const REACH: usize = LONGEST + 1;
-
 /// What was sent since the modem was last known to be in data state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hazard {
-    /// Since the last carriage return, as far back as a command line could begin.
-    line: Vec<u8>,
+    line: Line,
     has_spoken: bool,
+}
+
+/// What a modem would have read since the last carriage return. Its length does not count: there are characters
+/// of which no modem keeps any, and nobody knows the longest line of all modems.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    NoCommand,
+    /// Its last octet is the first of a prefix.
+    HalfAPrefix,
+    Command,
+    /// There was a `D` in the command.
+    Dialling,
+    /// A modem could dial, or be changed.
+    Dangerous,
 }
 
 /// The lower seven bits of an octet, in upper case: V.250 5.1 has no eighth one.
@@ -52,18 +59,6 @@ fn prefix(data: &[u8]) -> Option<usize> {
     (at..data.len()).find(begins)
 }
 
-/// The body of what may be a command line at the end of `data`: with those that begin later within it.
-fn body(mut data: &[u8]) -> Option<&[u8]> {
-    while let Some(at) = prefix(data) {
-        let (prefix, rest) = data[at..].split_at(2);
-        if folded(prefix[1]) == b'T' {
-            return Some(rest);
-        }
-        data = rest;
-    }
-    None
-}
-
 fn word(data: &[u8], at: usize) -> Option<u64> {
     let octets = data.get(at..)?.first_chunk()?;
     Some(u64::from_le_bytes(*octets))
@@ -76,32 +71,68 @@ fn equal(word: u64, mask: u8, to: u8) -> u64 {
     differs.wrapping_sub(EACH) & !differs & (EACH << 7)
 }
 
-/// Whether a modem could dial, or send something that costs money, when it reads this as the body of a
-/// command line; or would not show any more that carrier is lost (`&C0`), or read other lines than those that
-/// are looked for here (`S3=88`), or do either after a profile came back (`Z`, `&F`).
-fn dials(body: &[u8]) -> bool {
-    let body = || body.iter().map(|octet| folded(*octet));
+/// Whether a modem could send something that costs money when it reads this in a command line; or would not show
+/// any more that carrier is lost (`&C0`), or read other lines than those that are looked for here (`S3=88`), or do
+/// either after a profile came back (`Z`, `&F`).
+fn changes(octet: u8) -> bool {
     // The extended syntax of V.250 5.4 and of its neighbours, and prefixes of makers' letters.
-    let changes = |octet| {
-        matches!(
-            octet,
-            b'+' | b'#' | b'^' | b'$' | b'*' | b'&' | b'%' | b'\\' | b'=' | b'Z'
-        )
-    };
-    let can_be_dialled =
-        |octet| matches!(octet, b'0'..=b'9' | b'A'..=b'D' | b'S' | b'L' | b'>' | b'"');
-    body().any(changes)
-        || body()
-            .skip_while(|octet| *octet != b'D')
-            .skip(1)
-            .any(can_be_dialled)
+    b"+#$*-:@^_~!)|&%\\=Z".contains(&octet)
+}
+
+/// Whether it could dial this after a `D`.
+fn can_be_dialled(octet: u8) -> bool {
+    matches!(octet, b'0'..=b'9' | b'A'..=b'D' | b'S' | b'L' | b'>' | b'"')
+}
+
+impl Line {
+    /// The same with the next octets, among which is no carriage return; and whether there was a prefix.
+    fn read(mut self, mut data: &[u8]) -> (Self, bool) {
+        let mut has_prefix = false;
+        if self == Line::HalfAPrefix
+            && let Some((next, rest)) = data.split_first()
+        {
+            self = Line::NoCommand;
+            if let Some(then) = after_prefix(*next) {
+                (self, data, has_prefix) = (then, rest, true);
+            }
+        }
+        while self == Line::NoCommand
+            && let Some(at) = prefix(data)
+        {
+            has_prefix = true;
+            self = after_prefix(data[at + 1]).unwrap_or_default();
+            data = &data[at + 2..];
+        }
+        if self == Line::NoCommand && data.last().is_some_and(|last| folded(*last) == b'A') {
+            self = Line::HalfAPrefix;
+        }
+        for octet in data.iter().map(|octet| folded(*octet)) {
+            self = match self {
+                Line::Command | Line::Dialling if changes(octet) => Line::Dangerous,
+                Line::Dialling if can_be_dialled(octet) => Line::Dangerous,
+                Line::Command if octet == b'D' => Line::Dialling,
+                Line::Command | Line::Dialling => continue,
+                Line::NoCommand | Line::HalfAPrefix | Line::Dangerous => break,
+            };
+        }
+        (self, has_prefix)
+    }
+}
+
+/// What comes of the second octet of a prefix.
+fn after_prefix(octet: u8) -> Option<Line> {
+    match folded(octet) {
+        b'T' => Some(Line::Command),
+        b'/' => Some(Line::NoCommand),
+        _ => None,
+    }
 }
 
 impl Hazard {
     /// After others whom nobody has told what they have sent: the worst that it can have been.
     pub(super) fn inherited() -> Self {
         Hazard {
-            line: b"ATD0".to_vec(),
+            line: Line::Dangerous,
             has_spoken: true,
         }
     }
@@ -114,42 +145,28 @@ impl Hazard {
     /// How many octets of `data` can be sent until the modem has to be known to be in data state.
     /// They count as sent.
     pub(super) fn pass(&mut self, data: &[u8]) -> usize {
-        let before = self.line.last().copied();
-        let passed = self.pass_lines(data);
-        if !self.has_spoken {
-            let data = &data[..passed];
-            let across = before.zip(data.first().copied());
-            let across = across.is_some_and(|(last, first)| prefix(&[last, first]).is_some());
-            self.has_spoken = across || prefix(data).is_some();
-        }
-        passed
-    }
-
-    /// Without its return no line is a command: what has none in reach need not be looked at.
-    fn pass_lines(&mut self, data: &[u8]) -> usize {
         let mut at = 0;
-        while let Some(length) = memchr2(b'\r', b'\r' | 0x80, &data[at..]) {
-            self.extend_line(&data[at..at + length]);
-            at += length;
-            if body(&self.line).is_some_and(dials) {
+        loop {
+            let rest = &data[at..];
+            let end = memchr2(b'\r', b'\r' | 0x80, rest);
+            let (line, has_prefix) = self.line.read(&rest[..end.unwrap_or(rest.len())]);
+            self.has_spoken |= has_prefix;
+            self.line = line;
+            let Some(end) = end else {
+                return data.len();
+            };
+            at += end;
+            if line == Line::Dangerous {
                 return at;
             }
-            self.line.clear();
+            self.line = Line::NoCommand;
             at += 1;
         }
-        self.extend_line(&data[at..]);
-        data.len()
-    }
-
-    fn extend_line(&mut self, data: &[u8]) {
-        self.line.extend(&data[data.len().saturating_sub(REACH)..]);
-        let beyond = self.line.len().saturating_sub(REACH);
-        self.line.drain(..beyond);
     }
 
     /// All that was sent has reached the modem in data state.
     pub(super) fn clear(&mut self) {
-        self.line.clear();
+        self.line = Line::NoCommand;
     }
 }
 
@@ -242,25 +259,27 @@ mod tests {
     }
 
     #[test]
-    fn a_command_within_a_long_line_is_found() {
-        let mut text = format!("AT{}", "x".repeat(LONGEST - 4));
-        text.push_str("ATDT0900\r");
-        assert_eq!(stops_of(&text), [text.len() - 1]);
-        let mut text = "AT".repeat(400);
-        text.push_str("D1\r");
-        assert_eq!(stops_of(&text), [text.len() - 1]);
+    fn a_command_is_found_however_long_its_line_is() {
+        for filler in ["x", " ", "\x01", "x\x08", "AT"] {
+            let text = format!("AT{}D0900\r", filler.repeat(1000));
+            assert_eq!(stops_of(&text), [text.len() - 1]);
+        }
     }
 
-    /// Whether some `AT` is followed within reach by a return with a dial between.
+    /// Whether some `AT` is followed by a return with a dial between, or with a change.
     fn naive(data: &[u8]) -> bool {
-        (0..data.len().saturating_sub(1)).any(|at| {
-            let body = &data[at + 2..data.len().min(at + 2 + LONGEST)];
-            folded(data[at]) == b'A'
-                && folded(data[at + 1]) == b'T'
-                && body
-                    .iter()
-                    .position(|octet| octet & 0x7f == b'\r')
-                    .is_some_and(|end| dials(&body[..end]))
+        let lines = data.split(|octet| octet & 0x7f == b'\r');
+        // What is behind the last return is no line yet.
+        let count = lines.clone().count() - 1;
+        lines.take(count).any(|line| {
+            let line: Vec<_> = line.iter().map(|octet| folded(*octet)).collect();
+            (2..=line.len()).any(|at| {
+                let dials = |dial: usize| {
+                    line[dial] == b'D' && line[dial + 1..].iter().copied().any(can_be_dialled)
+                };
+                line[at - 2..at] == *b"AT"
+                    && (line[at..].iter().copied().any(changes) || (at..line.len()).any(dials))
+            })
         })
     }
 

@@ -55,7 +55,9 @@ impl Guard {
     pub fn memo(&self) -> Memo {
         let phase = match &self.state {
             State::Command => Phase::Command,
-            State::Line(_) => Phase::Line,
+            State::Line(Work {
+                then: Then::Next, ..
+            }) => Phase::Line,
             State::Calling(Attempt {
                 aborted,
                 answers,
@@ -71,7 +73,7 @@ impl Guard {
                 heard: data.heard(),
                 held: matches!(self.state, State::Held(_)),
             },
-            State::Fax(_) | State::Parting(_) | State::Lost(_) => Phase::Unknown,
+            State::Line(_) | State::Fax(_) | State::Parting(_) | State::Lost(_) => Phase::Unknown,
         };
         Memo {
             view: self.view,
@@ -94,7 +96,7 @@ impl Guard {
             Phase::Line => State::Line(Work {
                 due: now + rules.timeout,
                 then: Then::Next,
-                // What was to follow is not known here: the client hears that not all was done.
+                // What was to follow is not known here: the client hears of some mistake in it.
                 rest: VecDeque::from([Err(CommandError {
                     column: 1,
                     mistake: Mistake::NoRegister,

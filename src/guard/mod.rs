@@ -272,7 +272,7 @@ impl Guard {
         }
     }
 
-    /// The client has switched DTR, on the line itself. That ends a call.
+    /// The client wants DTR on or off. Off, it ends a call.
     pub fn dtr(&mut self, on: bool, now: Instant) {
         self.editor.clear();
         match &mut self.state {
@@ -280,7 +280,7 @@ impl Guard {
                 self.out.dtr = Some(parting.dtr(on, now));
             }
             State::Lost(_) => {}
-            _ if on => {}
+            _ if on => self.out.dtr = Some(true),
             state => {
                 let is_up = matches!(
                     state,
@@ -293,6 +293,25 @@ impl Guard {
                 self.part(now);
                 self.dtr(false, now);
             }
+        }
+    }
+
+    /// What the client had sent and was not taken is thrown away.
+    pub fn forget_held(&mut self) {
+        if let State::Data(data) | State::Held(data) = &mut self.state {
+            data.forget_held();
+        }
+    }
+
+    /// Counts what the client has spent by now, in all its calls: this one may have to end the sooner.
+    pub fn count_minutes(&mut self, now: Instant, world: &dyn World) {
+        if let Some((at, uptime)) = &mut self.ends
+            && let Ok(spent) = world.spent()
+            && let Some(left) = self.rules.minutes_left(spent)
+            && now + left < *at
+        {
+            *at = now + left;
+            *uptime = world.uptime() + left;
         }
     }
 

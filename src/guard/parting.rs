@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::command_state::Commands;
+use super::pacer::silence;
 use super::setup;
 use super::{Guard, State, World};
 use crate::at::dialogue::{Dialogue, Step, Wants};
@@ -142,7 +143,7 @@ impl Guard {
                 Phase::DtrDown(now + DTR_DOWN)
             }
             Some(Way::Escape(guard_time)) => {
-                let silence = guard_time + guard_time / 4;
+                let silence = silence(guard_time);
                 Phase::Before(now + silence, silence)
             }
             Some(Way::Nothing) => self.set_up(now),

@@ -98,10 +98,18 @@ impl Rules {
     /// How long a call may last that begins now.
     #[must_use]
     pub fn longest_call(&self, spent: Spent) -> Option<Duration> {
-        let of_day = self.dial.minutes_per_day.map(minutes);
-        let of_day = of_day.map(|limit| limit.saturating_sub(spent.talked));
         let of_call = self.dial.minutes_per_call.map(minutes);
-        [of_day, of_call].into_iter().flatten().min()
+        [self.minutes_left(spent), of_call]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// How long all calls that the client has may still last together.
+    #[must_use]
+    pub fn minutes_left(&self, spent: Spent) -> Option<Duration> {
+        let of_day = self.dial.minutes_per_day.map(minutes);
+        of_day.map(|limit| limit.saturating_sub(spent.talked))
     }
 }
 

@@ -25,6 +25,7 @@ struct Wires {
     carrier: Option<bool>,
     unsent: u32,
     uptime: Duration,
+    talked: Duration,
 }
 
 impl World for Wires {
@@ -48,7 +49,10 @@ impl World for Wires {
     }
 
     fn spent(&self) -> Result<Spent, String> {
-        Ok(Spent::default())
+        Ok(Spent {
+            talked: self.talked,
+            ..Spent::default()
+        })
     }
 
     fn book(&self) -> Result<(), String> {
@@ -87,6 +91,7 @@ impl Desk {
                 carrier: Some(false),
                 unsent: 0,
                 uptime: Duration::from_secs(1000),
+                talked: Duration::ZERO,
             },
             to_modem: Vec::new(),
             to_client: Vec::new(),
@@ -97,7 +102,11 @@ impl Desk {
 
     /// In a call with 030123, of which everything was read.
     fn in_a_call() -> Self {
-        let mut desk = Self::new();
+        Self::in_a_call_with(rules())
+    }
+
+    fn in_a_call_with(rules: Rules) -> Self {
+        let mut desk = Self::with(rules);
         desk.client("ATE0DT030123\r", "ATE0DT030123\r");
         desk.modem_gets("ATDT030123\r");
         desk.wires.carrier = Some(true);

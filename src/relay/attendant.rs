@@ -306,7 +306,14 @@ impl<'a> Attendant<'a> {
         Taken::Through(data.len())
     }
 
-    /// The client has switched DTR.
+    /// What the client had sent and was not taken is thrown away.
+    pub(super) fn forget_held(&mut self) {
+        if let Some(guard) = &mut self.guard {
+            guard.forget_held();
+        }
+    }
+
+    /// The client has switched DTR, or with a guard wants to.
     pub(super) fn dtr(&mut self, on: bool) {
         match &mut self.guard {
             Some(guard) => guard.dtr(on, Instant::now()),
@@ -335,6 +342,9 @@ impl<'a> Attendant<'a> {
         self.calls.advance(now);
         if self.next_account.is_some_and(|due| due <= now) {
             self.office.update();
+            if let Some(guard) = &mut self.guard {
+                guard.count_minutes(now, &Sight { wire, office });
+            }
             self.next_account = Some(now + ACCOUNT);
         }
     }

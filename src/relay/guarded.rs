@@ -30,9 +30,9 @@ impl Wires {
     }
 }
 
-/// A line as a telnet client may use it whose modem has a guard: it can switch DTR, of which the guard is told,
-/// but neither throw away what the modem has said, nor keep it from saying it, nor send a BREAK, at which some
-/// modems listen for commands.
+/// A line as a telnet client may use it whose modem has a guard: the client says what DTR is to be, but the guard
+/// switches it; and it can neither throw away what the modem has said, nor keep it from saying it, nor send a
+/// BREAK, at which some modems listen for commands.
 pub(super) struct Shown<'l> {
     line: &'l mut Line,
     is_guarded: bool,
@@ -60,18 +60,32 @@ impl Uart for Shown<'_> {
     fn set(&mut self, setting: Setting) {
         match setting {
             Setting::Break(_) | Setting::Rts(false) if self.is_guarded => {}
-            Setting::Baud(_) | Setting::DataBits(_) | Setting::Parity(_) | Setting::StopBits(_)
+            // With other flow control the far side could have what was sent wait here, and leave nothing of the
+            // times between it.
+            Setting::Baud(_)
+            | Setting::DataBits(_)
+            | Setting::Parity(_)
+            | Setting::StopBits(_)
+            | Setting::Flow(_)
+            | Setting::InboundFlow(_)
                 if self.is_frozen => {}
             Setting::Dtr(on) => {
                 self.dtr = Some(on);
-                self.line.set(setting);
+                if !self.is_guarded {
+                    self.line.set(setting);
+                }
             }
             setting => self.line.set(setting),
         }
     }
 
     fn state(&self) -> State {
-        self.line.state()
+        let state = self.line.state();
+        // What was taken note of counts as done; the guard may make it later.
+        match self.dtr {
+            Some(dtr) if self.is_guarded => State { dtr, ..state },
+            _ => state,
+        }
     }
 
     fn signals(&self) -> Signals {

@@ -114,6 +114,9 @@ impl Relay<'_> {
         let dtr = shown.dtr();
         if discards && is_guarded {
             self.held = Vec::new();
+            if let Some(attendant) = &mut self.attendant {
+                attendant.forget_held();
+            }
         } else if discards {
             self.to_line.forget();
         }

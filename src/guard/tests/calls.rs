@@ -175,3 +175,28 @@ fn a_fax_goes_piece_by_piece() {
     desk.client("ATDT0800\r", "\r\nERROR\r\n");
     desk.done_by_the_modem("ATH\r", "ATH0\r");
 }
+
+#[test]
+fn a_fax_call_is_not_answered_to_begin_its_time_anew() {
+    let mut desk = Desk::new();
+    desk.guard.in_fax_call = true;
+    desk.client("ATE0A\r", "ATE0A\r\r\nERROR\r\n");
+    desk.modem_gets("");
+}
+
+#[test]
+fn minutes_of_other_calls_at_the_same_time_count() {
+    let mut rules = rules();
+    rules.dial.minutes_per_day = Some(5);
+    let mut desk = Desk::in_a_call_with(rules);
+    desk.wires.talked = Duration::from_secs(4 * 60);
+    desk.guard.count_minutes(desk.now, &desk.wires);
+    desk.wait(59_000);
+    desk.client_reads("");
+    desk.wait(1000);
+    desk.client_reads("\r\nNO CARRIER\r\n");
+    assert_eq!(
+        desk.events.last(),
+        Some(&CallEvent::Ended(CallEnd::TimeLimit))
+    );
+}

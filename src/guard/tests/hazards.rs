@@ -1,4 +1,4 @@
-//! Each of these was found by tests/guard.
+//! Each of these was found by tests/guard, or by reading.
 
 use super::*;
 
@@ -93,4 +93,90 @@ fn another_process_knows_no_more_than_that_a_command_may_be_under_way() {
     desk.wait(100);
     desk.client("\r", "");
     desk.modem_gets("\r");
+}
+
+/// A modem that cannot switch its escape off.
+fn with_an_escape() -> Rules {
+    Rules {
+        guard_time: Some(Duration::from_secs(1)),
+        ..rules()
+    }
+}
+
+#[test]
+fn an_escape_does_not_come_about_by_holding_up_what_follows_it() {
+    let mut desk = Desk::in_a_call_with(with_an_escape());
+    desk.client("AT", "");
+    desk.wait(2000);
+    desk.client("+++\r", "");
+    desk.modem_gets("AT++");
+}
+
+#[test]
+fn there_is_no_silence_between_escape_characters_while_the_modem_takes_nothing() {
+    let mut desk = Desk::in_a_call_with(with_an_escape());
+    desk.client("a++", "");
+    desk.modem_gets("a++");
+    desk.wires.unsent = 2;
+    desk.wait(5000);
+    desk.client("+", "");
+    desk.wait(500);
+    desk.client("+", "");
+    desk.modem_gets("");
+    desk.wires.unsent = 0;
+    desk.wait(500);
+    desk.client("+", "");
+    desk.modem_gets("");
+    desk.wait(1000);
+    desk.client("+", "");
+    desk.modem_gets("+");
+}
+
+#[test]
+fn what_was_held_up_and_thrown_away_is_no_part_of_what_is_typed_next() {
+    let mut desk = Desk::in_a_call();
+    desk.client("ATDT0900\r", "");
+    desk.wires.unsent = 8;
+    desk.wait(2000);
+    desk.client("\r+++", "");
+    desk.guard.forget_held();
+    desk.wait(2000);
+    desk.client_reads("\r\nOK\r\n");
+    desk.client("ATE1\r", "\r\nOK\r\n");
+}
+
+#[test]
+fn a_command_that_was_under_way_to_change_how_calls_go_is_not_forgotten() {
+    let mut desk = Desk::new();
+    desk.client("AT+FCLASS=1\r", "AT+FCLASS=1\r");
+    let memo = desk.guard.memo();
+    desk.guard = Guard::resume(rules(), memo, desk.now, &desk.wires);
+    assert!(matches!(desk.guard.state, State::Parting(_)));
+}
+
+#[test]
+fn without_dcd_what_an_idle_modem_says_by_itself_is_no_sign_of_a_call() {
+    for said in [
+        "\r\n+CREG: 1\r\n",
+        "\r\n+CRING: VOICE\r\n",
+        "\r\nNMBR = 0900\r\n",
+    ] {
+        let mut desk = Desk::new();
+        desk.wires.carrier = None;
+        desk.client("ATE0DT030123\r", "ATE0DT030123\r");
+        desk.modem_says("\r\nCONNECT\r\n", "\r\nCONNECT\r\n");
+        desk.modem_says("\r\nNO CARRIER\r\n", "\r\nNO CARRIER\r\n");
+        desk.modem_says(&said[..1], &said[..1]);
+        desk.modem_says(&said[1..], &said[1..]);
+        desk.wait(1500);
+        assert_eq!(desk.dtr.first(), Some(&false), "{said}");
+    }
+}
+
+#[test]
+fn dtr_is_only_switched_by_the_guard() {
+    let mut desk = Desk::new();
+    desk.guard.dtr(true, desk.now);
+    desk.take();
+    assert_eq!(desk.dtr, [true]);
 }
