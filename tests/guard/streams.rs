@@ -157,9 +157,11 @@ pub(crate) fn piece() -> impl Strategy<Value = Vec<u8>> {
     let seeds = prop::collection::vec(select(SEEDS), 1..6).prop_map(|seeds| seeds.concat());
     let repeated = (prop::collection::vec(select(SEEDS), 1..4), 2..60_usize)
         .prop_map(|(seeds, count)| seeds.concat().repeat(count));
-    let long = (select(vec![b'1', b' ', b'A', b'x']), 30..700_usize).prop_map(|(octet, length)| {
+    // Of some of these modems keep nothing.
+    let fillers: [&[u8]; 6] = [b"1", b" ", b"A", b"x", b"\x01", b"x\x08"];
+    let long = (select(fillers.to_vec()), 30..700_usize).prop_map(|(filler, length)| {
         let mut line = b"AT".to_vec();
-        line.extend(vec![octet; length]);
+        line.extend(filler.repeat(length));
         line.extend(b"DT0900\r");
         line
     });

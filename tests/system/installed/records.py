@@ -27,7 +27,7 @@ def modemctl_as(user):
 
 @test
 def calls_are_read_back_by_those_who_may_read_the_journal_and_made_up_by_nobody():
-    sh("useradd forger; useradd --system --groups systemd-journal reader")
+    sh("useradd --system --uid 1500 forger; useradd --system --groups systemd-journal reader")
     try:
         write("0301", "root")
         write("0900", "forger")
