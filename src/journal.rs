@@ -38,7 +38,7 @@ pub const WAIT_ENDED: &str = "29ee9051c14e4605ad66ea5e2bdac321";
 pub const LINE_DRAINED: &str = "994b855a8ab84c1eabed3780ab07b7fd";
 /// A line was put back into service.
 pub const LINE_RESUMED: &str = "f2fb217ae9ab4d398bb6d2bf2aa145c6";
-/// A line does not work and is tried last for a while.
+/// A line does not work and is tried last for a while, or its modem, and it is set aside.
 pub const LINE_FAILED: &str = "89f0529a7e7446eea4c4b721ad8c7383";
 /// The configuration has a mistake.
 pub const BAD_CONFIGURATION: &str = "dfe8e0e37b9c40789f062a2d5591b453";
@@ -50,7 +50,7 @@ pub const NO_LOCK_FILES: &str = "3281be1e089f4aa885c182ccc9d0f341";
 pub const STAYS_ROOT: &str = "db7371c329144920af7ce0a93b6265e4";
 /// A call is over, or did not come about.
 pub const CALL: &str = "e7605244e8814c59a2f90f02d551e371";
-/// A number was not dialled because the port's rules forbid it.
+/// A number was not dialled: a rule forbids it, or it is none that could be judged.
 pub const CALL_REFUSED: &str = "0c19af0bbc1e463ba3aa067ee5d88ce7";
 /// No descriptors or memory are left for new clients.
 pub const NO_RESOURCES: &str = "f6a1ea7969ef460abd36c23bb3375db1";

@@ -88,7 +88,7 @@ impl Data {
             last_look: now,
             watch: EscapeWatch::new(now),
             watched: 0,
-            pacer: guard_time.map(Pacer::new),
+            pacer: guard_time.map(|guard_time| Pacer::new(guard_time, now)),
             hazard: Hazard::default(),
             hold: None,
             tail: Vec::new(),
@@ -306,10 +306,12 @@ impl Guard {
             // What was just let through is not on its way yet.
             state.last_look = now;
         }
-        if let Some(pacer) = &mut state.pacer {
+        if let Some(pacer) = &mut state.pacer
+            && passed > 0
+        {
             // After that, since what is held up makes no escape harmless. What this holds up in turn is looked
             // at twice, which makes no command harmless either.
-            let paced = pacer.pass(&data[..passed]);
+            let paced = pacer.pass(&data[..passed], now);
             if paced < passed {
                 passed = paced;
                 state.hold = Some(Hold::Silence(None));
@@ -352,11 +354,10 @@ impl Guard {
             state.doubt = None;
             state.has_said_lost = false;
         }
-        if state.is_over(now, world) {
-            match state.hold.take() {
-                Some(Hold::Checkpoint(_)) => state.hazard.clear(),
-                _ => state.pacer.iter_mut().for_each(Pacer::was_silent),
-            }
+        if state.is_over(now, world)
+            && let Some(Hold::Checkpoint(_)) = state.hold.take()
+        {
+            state.hazard.clear();
         }
         let guard_time = self.view.registers.guard_time();
         if state.watch.due(guard_time).is_some_and(|due| due <= now) {

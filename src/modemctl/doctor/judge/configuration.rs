@@ -50,7 +50,7 @@ pub(super) fn names(config: &Config, facts: &Facts) -> Verdict {
     let by_name = config.ports.iter().filter(has_names);
     let by_name: Vec<_> = by_name.map(|port| port.name.as_str()).collect();
     if by_name.is_empty() {
-        return verdict.else_fine("`allow` has none that would have to be looked up");
+        return verdict.else_fine("`allow` and `hosts` have none that would have to be looked up");
     }
     let has_network = facts
         .systemd
