@@ -193,7 +193,7 @@ ok       logins: no line is the system's console or has a login
 ok       ModemManager: does not run
 ok       brltty: has no udev rules here
 ok       latency: no line has an FTDI converter with a slow timer
-ok       names: `allow` has none that would have to be looked up
+ok       names: `allow` and `hosts` have none that would have to be looked up
 nothing is wrong
 "
     );
