@@ -302,7 +302,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rules() -> impl Strategy<Value = DialRules> {
-        let pattern = r"([*?0-9+#A-D]|\\\*){1,30}";
+        let pattern = r"\+?([*?0-9#A-D]|\\\*){1,30}";
         let patterns =
             || prop::collection::vec(pattern.prop_map(|text| text.parse().unwrap()), 0..4);
         let hours = r"((Mon|Tue-Fri|Sat,Sun) )?0[0-9]:[0-5][0-9]-(1[0-9]:[0-5][0-9]|24:00)";
