@@ -156,10 +156,13 @@ impl Scene {
             model.wait(Duration::from_secs(2));
             model.dtr(true);
         } else {
-            // Whatever was begun to be typed.
-            model.client(&[model.register(3)]);
-            model.wait(LONG);
-            model.far_hangs_up();
+            // Whatever was begun to be typed; and then a fax that has begun by that.
+            for _ in 0..2 {
+                model.client(&[model.register(3)]);
+                model.wait(LONG);
+                model.far_hangs_up();
+                model.wait(LONG);
+            }
         }
         model.wait(LONG);
         assert!(model.weight() < 100_000, "{}", model.describe());
