@@ -18,5 +18,11 @@ pub mod result;
 pub mod service;
 pub mod temperament;
 
+use std::time::Duration;
+
+/// How long after the command line a character is no reason to give up dialling yet: it may be the line feed
+/// after the carriage return (V.250 5.6.1).
+pub const ABORT_GRACE: Duration = Duration::from_millis(125);
+
 #[cfg(test)]
 mod tests;

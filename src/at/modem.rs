@@ -18,6 +18,7 @@ use self::dialling::Attempt;
 pub use self::extended::Caller;
 use self::mobile::Mobile;
 use self::mouth::Mouth;
+use super::ABORT_GRACE;
 use super::command::Dial;
 use super::editor::CommandLineEditor;
 use super::escape::EscapeWatch;
@@ -32,10 +33,6 @@ pub const CAPACITY: usize = 8 * 1024;
 /// What `CONNECT` tells, in bits a second: a speed that every serial port knows, since dialling
 /// programs (C-Kermit: `set dial speed-matching`) change theirs to it.
 const RATE: u32 = 115_200;
-
-/// How long after the command line a character is no reason to give up dialling yet: it may be
-/// the line feed after the carriage return (V.250 5.6.1).
-const ABORT_GRACE: Duration = Duration::from_millis(125);
 
 /// From the ring that S0 names to the answer. In this time the terminal can be found gone.
 const ANSWER_PAUSE: Duration = Duration::from_millis(500);

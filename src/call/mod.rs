@@ -21,6 +21,9 @@ use crate::uptime::uptime;
 /// each 6 seconds in America and each 5 in most of Europe.
 const BELL_STOPPED: Duration = Duration::from_secs(8);
 
+/// How long after a ring a `CONNECT` that nobody has asked for is the answer to it.
+pub const RING_LASTS: Duration = Duration::from_secs(15);
+
 /// Something that happened to a call, in the order in which it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallEvent {

@@ -4,14 +4,18 @@
 //! Nothing is held back or changed, and nobody is stopped. In data state only the last octets of each piece
 //! are looked at, so that the far side can feign the end of a call, and the record of it is then too short.
 
-use std::time::{Duration, Instant};
+mod passing;
+
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CallEnd, CallEvent};
+use self::passing::Passing;
+use super::{CallEnd, CallEvent, RING_LASTS};
+use crate::at::ABORT_GRACE;
 use crate::at::command::{self, Basic, Command, Dial, DialItem, Extended};
 use crate::at::editor::{CommandLineEditor, EditKeys, Entered};
-use crate::at::response::{Outcome, Response, Responses};
+use crate::at::response::{Outcome, Response};
 use crate::at::result::ResultCode;
 
 /// Those of a modem whose S3 and S5 nobody has changed.
@@ -20,24 +24,11 @@ const KEYS: EditKeys = EditKeys {
     backspace: 8,
 };
 
-/// How long after the command line a character is no reason to give up dialling yet: it may be the line feed
-/// after the carriage return (V.250 5.6.1).
-const ABORT_GRACE: Duration = Duration::from_millis(125);
-
-/// How long after a ring a `CONNECT` that nobody has asked for is the answer to it.
-const RING_LASTS: Duration = Duration::from_secs(15);
-
 /// What a modem says in data state when carrier is lost, or when the client has escaped from it; and in numbers.
 const LOST: [&[u8]; 2] = [b"\r\nNO CARRIER\r\n", b"3\r"];
 const ESCAPED: [&[u8]; 2] = [b"\r\nOK\r\n", b"0\r"];
 /// What may come right after the end of a call.
 const RING: &[u8] = b"\r\nRING\r\n";
-
-/// More than [`LOST`] and [`RING`] together.
-const TAIL: usize = 24;
-
-/// Octets kept of what follows `+++`: a command line, if there is one.
-const TYPED: usize = 256;
 
 /// The most that one piece can be told to be about. Only who dials without waiting for an answer has more.
 const MOST_EVENTS: usize = 64;
@@ -92,31 +83,6 @@ enum Phase {
     /// The modem takes commands meanwhile: `;` was at the end, or it has said OK.
     Open,
 }
-
-/// What another process does without: what is half said, and moments of this process.
-#[derive(Debug, Clone, Default)]
-struct Passing {
-    responses: Responses,
-    /// A command line was not answered yet.
-    awaits: bool,
-    last_ring: Option<Instant>,
-    /// The last octets of the modem's in data state.
-    tail: [u8; TAIL],
-    /// How many escape characters the client has just sent, 3 at most.
-    escapes: u8,
-    /// What it has sent since the third.
-    typed: Option<Vec<u8>>,
-    events: Vec<CallEvent>,
-}
-
-/// Nothing that would have to be written down again.
-impl PartialEq for Passing {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Passing {}
 
 impl Observer {
     /// The client has said this.
@@ -332,9 +298,7 @@ impl Observer {
 
     fn go_online(&mut self) {
         self.state = State::Data;
-        self.passing.tail = [0; TAIL];
-        self.passing.escapes = 0;
-        self.passing.typed = None;
+        self.passing.go_online();
     }
 
     /// Data of the modem's, or that it is in data state no more.
@@ -361,42 +325,6 @@ impl Observer {
                 self.typed(octet, now);
             }
         }
-    }
-}
-
-impl Passing {
-    /// Looks for the escape in what the client sends to the far side. Whether the modem took it for one, with
-    /// whatever guard time it has, its OK will tell.
-    fn watch(&mut self, data: &[u8]) {
-        let last = data.len().saturating_sub(TYPED + 3);
-        if last > 0 {
-            self.escapes = 0;
-            self.typed = None;
-        }
-        for octet in &data[last..] {
-            let octet = octet & 0x7f;
-            self.escapes = if octet == b'+' {
-                (self.escapes + 1).min(3)
-            } else {
-                0
-            };
-            if self.escapes == 3 {
-                self.typed = Some(Vec::new());
-            } else if let Some(typed) = &mut self.typed {
-                typed.push(octet);
-                if typed.len() > TYPED {
-                    self.typed = None;
-                }
-            }
-        }
-    }
-
-    /// Keeps the last octets of the modem's, and returns them with seven bits.
-    fn keep(&mut self, data: &[u8]) -> [u8; TAIL] {
-        let new = &data[data.len().saturating_sub(TAIL)..];
-        self.tail.rotate_left(new.len());
-        self.tail[TAIL - new.len()..].copy_from_slice(new);
-        self.tail.map(|octet| octet & 0x7f)
     }
 }
 

@@ -6,19 +6,13 @@ use super::data::Data;
 use super::fax::Fax;
 use super::policy::FaxPhase;
 use super::{Guard, State, World};
+use crate::at::ABORT_GRACE;
 use crate::at::response::Outcome;
 use crate::at::result::ResultCode;
-use crate::call::{CallEnd, CallEvent};
-
-/// How long after the command line a character is no reason to give up dialling yet: it may be the line feed
-/// after the carriage return (V.250 5.6.1).
-const ABORT_GRACE: Duration = Duration::from_millis(125);
+use crate::call::{CallEnd, CallEvent, RING_LASTS};
 
 /// How long dialling may take: the longest that S7 can be set to, and some.
 pub(super) const LONGEST_DIALLING: Duration = Duration::from_secs(300);
-
-/// How long after a ring the modem may still answer by itself.
-const RING_LASTS: Duration = Duration::from_secs(15);
 
 /// A call being made or answered.
 #[derive(Debug, Clone, Copy)]
