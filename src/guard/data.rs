@@ -33,10 +33,10 @@ const DOUBT_WITHOUT_CARRIER: Duration = Duration::from_secs(1);
 const LOOK_IN_DOUBT: Duration = Duration::from_millis(50);
 
 /// How often it is looked whether all was sent.
-const DRAIN_POLL: Duration = Duration::from_millis(5);
+pub(super) const DRAIN_POLL: Duration = Duration::from_millis(5);
 
-/// How long a modem that has just got all that was sent has to say that it lost carrier before.
-const SETTLING: Duration = Duration::from_millis(20);
+/// How long a modem that has just got all that was sent has to say that it lost carrier, or gave up a fax, before.
+pub(super) const SETTLING: Duration = Duration::from_millis(20);
 
 /// Data state of one call.
 #[derive(Debug)]

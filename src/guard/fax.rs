@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::command_state::{Then, Work};
+use super::data::{DRAIN_POLL, SETTLING};
 use super::hazard::Hazard;
 use super::policy::FaxPhase;
 use super::{Commands, Guard, State, Taken, World};
@@ -17,10 +18,6 @@ const CAN: u8 = 0x18;
 
 /// How long a modem may take to send what it has got.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-
-/// How long a modem that has just got all that was sent has to say that it has given up before.
-const SETTLING: Duration = Duration::from_millis(20);
-const DRAIN_POLL: Duration = Duration::from_millis(5);
 
 /// A piece of a fax on its way.
 #[derive(Debug)]

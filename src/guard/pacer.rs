@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::setup::silence;
 use crate::at::escape::EscapeWatch;
 
 /// Keeps the escape characters apart for a modem that cannot switch the escape off.
@@ -49,9 +50,4 @@ impl Pacer {
     pub(super) fn silence(&self) -> Duration {
         silence(self.guard_time)
     }
-}
-
-/// A little more than the modem wants: its clock is not ours.
-pub(super) fn silence(guard_time: Duration) -> Duration {
-    guard_time * 5 / 4
 }

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::command_state::Commands;
-use super::pacer::silence;
-use super::setup;
+use super::setup::{self, silence};
 use super::{Guard, State, World};
 use crate::at::dialogue::{Dialogue, Step, Wants};
 

@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use crate::at::dialogue::{Step, Wants};
 
-/// More than any modem takes of one command line.
+/// How long it has to be silent around an escape: a little longer than the modem wants, whose clock is not ours.
+#[must_use]
+pub fn silence(guard_time: Duration) -> Duration {
+    guard_time * 5 / 4
+}
+
+/// More than most modems take of one command line; modemd-guard(7) says what of the others.
 const LONGEST_LINE: usize = 300;
 
 /// A command line in such a form that it can come first where a client's data may have reached a modem in

@@ -97,8 +97,7 @@ impl Care {
             may_find_half_a_line: is_guarded,
             // A guarded modem has no escape unless it cannot do without.
             can_escape: !is_guarded || modem.guard_time.is_some(),
-            // A little more than the modem wants: its clock is not ours.
-            silence: modem.guard_time.unwrap_or(GUARD_TIME) * 5 / 4,
+            silence: setup::silence(modem.guard_time.unwrap_or(GUARD_TIME)),
         })
     }
 
