@@ -127,6 +127,26 @@ fn a_break_goes_by_and_dtr_hangs_up_but_neither_leads_to_the_modem() {
 }
 
 #[test]
+fn flow_control_stays_in_a_call_as_it_was_and_dtr_is_told_as_it_is_to_be() {
+    const NONE: u8 = 1;
+    const XON_XOFF: u8 = 2;
+    let answer = |value| [IAC, SB, COM_PORT, 105, value, IAC, SE];
+    let guarded = Guarded::telnet();
+    let (mut client, mut far) = guarded.call();
+    client.write_all(&[IAC, 251, COM_PORT]).unwrap();
+    client.write_all(&control(XON_XOFF)).unwrap();
+    read_until(&mut client, &answer(NONE));
+    for dtr in [DTR_OFF, DTR_ON, DTR_OFF, DTR_ON] {
+        client.write_all(&control(dtr)).unwrap();
+        read_until(&mut client, &answer(dtr));
+    }
+    read_until(&mut far, b"NO CARRIER\r\n");
+    told(&mut client, "ATS9=6S9?", "006\r\nOK\r\n");
+    client.write_all(&control(XON_XOFF)).unwrap();
+    read_until(&mut client, &answer(XON_XOFF));
+}
+
+#[test]
 fn a_client_that_dies_in_a_call_leaves_the_modem_on_hook() {
     for keys in ["", "protocol = \"telnet\"\n"] {
         let guarded = Guarded::with(keys, ALLOW);
